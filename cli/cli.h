@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What all verbs of stek(1) share: their table's shape and the words they
+ * end with.  One file a verb; main.c holds the table.
+ *
+ * Never here: what only one verb needs.
+ */
+#ifndef STEK_CLI_H
+#define STEK_CLI_H
+
+enum {
+	CLI_DONE = 0,	/* it was done, or what was asked about is right */
+	CLI_FAILED = 1,	/* it failed, or found something wrong */
+	CLI_USAGE = 2,	/* wrong usage; main() prints the verb's usage */
+};
+
+struct cli {
+	const char *conf;	/* path of the configuration, never NULL */
+};
+
+/* argv[0] is the verb; the return value is the exit status. */
+int verb_probe(const struct cli *, int argc, char **argv);
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What a format is: how one kind of server wants its keys written, and what
+ * a ticket of that server looks like.  One file a server implements it; the
+ * table in format.c lists them.
+ *
+ * Never here: reading clocks, touching files or processes (a format turns
+ * keys into bytes and bytes into keys; the target writes and reloads).
+ * Invariant: what write() gives, read() takes, with the same keys in the
+ * same places.
+ */
+#ifndef STEK_FORMAT_H
+#define STEK_FORMAT_H
+
+#include <stek.h>
+
+#define FORMAT_FILES_MAX	(STEK_KEYS_MAX + 1)
+#define FORMAT_BYTES_MAX	65536	/* no key file is longer than this */
+#define FORMAT_PATH_MAX		1024
+
+/*
+ * One file to be written.  The name is "" for the target's path itself, or
+ * a name inside the folder that the target's path then is.
+ */
+struct format_file {
+	char name[64];
+	uint8_t *bytes;		/* from stek_file_alloc() */
+	size_t len;
+};
+
+/* Files in the order in which they must be written: a list comes last. */
+struct format_out {
+	size_t count;
+	struct format_file files[FORMAT_FILES_MAX];
+};
+
+/*
+ * The keys that a file holds, in the file's order.  A short key (48-byte
+ * formats) has its 16-byte keys at the start of aes and mac, zeroes behind.
+ * Times that a format does not have are 0.
+ */
+struct format_in {
+	size_t count;
+	size_t sealing;		/* index of the key that encrypts; count: none */
+	bool is_short;
+	struct stek_key keys[STEK_KEYS_MAX];
+};
+
+/* Why a file was refused; never holds a byte of key material. */
+struct format_why {
+	size_t line;		/* from 1; 0 where lines make no sense */
+	char text[160];		/* what was expected, what was found */
+};
+
+/* What a ticket on the wire proves about the key it was sealed with. */
+enum format_ticket {
+	FORMAT_TICKET_OTHER,	/* not sealed with this key */
+	FORMAT_TICKET_NAMED,	/* its name; the MAC cannot be checked */
+	FORMAT_TICKET_FORGED,	/* its name, but another MAC key */
+	FORMAT_TICKET_PROVEN,	/* its name where it has one, and its MAC */
+};
+
+enum {
+	FORMAT_FOLDER = 1,	/* the path is a folder: one key a file */
+	FORMAT_RING = 2,	/* published to a ring, not written */
+	FORMAT_SHORT = 4,	/* 48-byte keys: stek_scope_short() */
+	FORMAT_REMEMBERS = 8,	/* keeps keys that left the file: revoking
+				   needs a reload though rotating does not */
+	FORMAT_REFUSED = 16,	/* must not be driven; trap says why */
+};
+
+struct format {
+	const char *name;	/* in the configuration: "nginx" */
+	const char *server;	/* for people: "nginx (80-byte keys)" */
+	unsigned int flags;
+	size_t keys;		/* it uses at most so many at once; 0: any */
+	size_t opening;		/* of which it opens, besides the sealing key
+				   and a pending one, so many older; 16: any */
+	unsigned int tick;	/* picks a new file up by itself within so many
+				   seconds; 0: only by a reload */
+	unsigned int spacing;	/* seconds between two writes at least */
+	unsigned int hint;	/* lifetime hint of its tickets by default, s */
+	const char *trap;	/* what its operator must know, or NULL */
+
+	/*
+	 * The set as files.  Path is the target's, for lists that name their
+	 * files.  TIMES: no key seals at `now`.  MEMORY, FORMAT (a time does
+	 * not fit, a path that cannot be quoted).  Out is empty on error.
+	 */
+	enum stek_err (*write)(const struct stek_set *, int64_t now,
+	    const char *path, struct format_out *);
+
+	/*
+	 * One file's bytes.  For a folder: the bytes of one key file.
+	 * Now: which key encrypts can depend on it.  FORMAT, with why.
+	 * NULL where a file cannot be read back.
+	 */
+	enum stek_err (*read)(const uint8_t *, size_t, int64_t now,
+	    struct format_in *, struct format_why *);
+
+	/* NULL where nothing on the wire tells. */
+	enum format_ticket (*ticket)(const struct stek_key *,
+	    const uint8_t *, size_t);
+};
+
+/* NULL if there is none of that name. */
+const struct format *format_find(const char *name);
+
+/* For listing them all: NULL past the last. */
+const struct format *format_at(size_t);
+
+/*
+ * Write by a format; wipes and empties out on error.  Checks path and set,
+ * so that no write() needs to.
+ */
+STEK_CHECKED enum stek_err format_write(const struct format *,
+    const struct stek_set *, int64_t now, const char *path,
+    struct format_out *);
+
+/* Read by a format; a why for each error, `in` wiped on error. */
+STEK_CHECKED enum stek_err format_read(const struct format *, const uint8_t *,
+    size_t, int64_t now, struct format_in *, struct format_why *);
+
+void format_out_free(struct format_out *);
+void format_in_wipe(struct format_in *);
+
+#endif

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: ISC
+# Thin: meson builds; this file names the few things that people do.
+
+BUILD = build
+
+help:
+	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 16
+
+deps: ## install the Debian packages that all of this needs
+	@dist/deps
+
+build: ## compile into build/
+	@test -e $(BUILD)/build.ninja || meson setup $(BUILD)
+	@ninja -C $(BUILD)
+
+demo: deps ## show the main job on real servers, in two minutes
+	@$(MAKE) --no-print-directory build
+	@demo/run
+
+check: deps ## run every test, in a quarter of an hour
+	@tests/run
+
+soak: deps ## run the long tests, for hours
+	@tests/run --soak
+
+bench: deps ## measure, and print a table
+	@$(MAKE) --no-print-directory build
+	@tests/bench/run
+
+fuzz: deps ## fuzz every parser, for ten minutes each
+	@tests/fuzz/run
+
+install: build ## install, under DESTDIR if that is set
+	@meson install --no-rebuild -C $(BUILD)
+
+clean: ## remove what was built
+	@rm -rf $(BUILD) build-*
+
+format: deps ## tell what does not look as .clang-format has it
+	@git ls-files '*.[ch]' | xargs clang-format --dry-run -Werror
+
+.PHONY: help deps build demo check soak bench fuzz install clean format

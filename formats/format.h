@@ -17,6 +17,8 @@
 #define FORMAT_FILES_MAX	(STEK_KEYS_MAX + 1)
 #define FORMAT_BYTES_MAX	65536	/* no key file is longer than this */
 #define FORMAT_PATH_MAX		1024
+#define FORMAT_LIST		"keys.conf"	/* a folder's list */
+#define FORMAT_KEY_SUFFIX	".key"	/* after a key's name in hex */
 
 /*
  * One file to be written.  The name is "" for the target's path itself, or
@@ -32,6 +34,15 @@ struct format_file {
 struct format_out {
 	size_t count;
 	struct format_file files[FORMAT_FILES_MAX];
+};
+
+/*
+ * The key files that a folder's list names, in its order: the first is the
+ * key that encrypts.  Absolute paths.
+ */
+struct format_list {
+	size_t count;
+	char paths[STEK_KEYS_MAX][FORMAT_PATH_MAX];
 };
 
 /*
@@ -84,19 +95,31 @@ struct format {
 
 	/*
 	 * The set as files.  Path is the target's, for lists that name their
-	 * files.  TIMES: no key seals at `now`.  MEMORY, FORMAT (a time does
-	 * not fit, a path that cannot be quoted).  Out is empty on error.
+	 * files.  In a folder a key's file is called by the key's name in hex
+	 * and FORMAT_KEY_SUFFIX, so that it never changes what it holds; the
+	 * list FORMAT_LIST comes last.  Files of keys that the set has no
+	 * more are the target's to remove, once the server has reloaded.
+	 * TIMES: no key seals at `now`.  MEMORY, FORMAT (a time does not fit,
+	 * a path that cannot be quoted).  Call it by format_write().
 	 */
 	enum stek_err (*write)(const struct stek_set *, int64_t now,
 	    const char *path, struct format_out *);
 
 	/*
 	 * One file's bytes.  For a folder: the bytes of one key file.
-	 * Now: which key encrypts can depend on it.  FORMAT, with why.
-	 * NULL where a file cannot be read back.
+	 * Now: which key encrypts can depend on it.  FORMAT, WEAK, DUPLICATE,
+	 * FULL, TIMES (a key that has expired), with why.
+	 * NULL where a file cannot be read back.  Call it by format_read().
 	 */
 	enum stek_err (*read)(const uint8_t *, size_t, int64_t now,
 	    struct format_in *, struct format_why *);
+
+	/*
+	 * The bytes of a folder's list; only folders have it.  FORMAT, FULL,
+	 * with why.  Call it by format_list().
+	 */
+	enum stek_err (*list)(const uint8_t *, size_t, struct format_list *,
+	    struct format_why *);
 
 	/* NULL where nothing on the wire tells. */
 	enum format_ticket (*ticket)(const struct stek_key *,
@@ -110,8 +133,10 @@ const struct format *format_find(const char *name);
 const struct format *format_at(size_t);
 
 /*
- * Write by a format; wipes and empties out on error.  Checks path and set,
- * so that no write() needs to.
+ * Write by a format; wipes and empties out on error.  Checks set and path, so
+ * that no write() needs to: a key must seal at `now`; a folder's path must be
+ * absolute and of letters, digits and /._-+,@%=:~ only, since its list quotes
+ * it; elsewhere the path is not looked at and may be NULL.
  */
 STEK_CHECKED enum stek_err format_write(const struct format *,
     const struct stek_set *, int64_t now, const char *path,
@@ -121,7 +146,34 @@ STEK_CHECKED enum stek_err format_write(const struct format *,
 STEK_CHECKED enum stek_err format_read(const struct format *, const uint8_t *,
     size_t, int64_t now, struct format_in *, struct format_why *);
 
+/*
+ * Read a folder's list; then format_read() each file it names and gather
+ * their keys with format_in_add(): that is the folder as its server sees it.
+ */
+STEK_CHECKED enum stek_err format_list(const struct format *, const uint8_t *,
+    size_t, struct format_list *, struct format_why *);
+
 void format_out_free(struct format_out *);
 void format_in_wipe(struct format_in *);
+
+/*
+ * Append a key that stood on that line.  WEAK: its name, AES or HMAC key is
+ * not random.  DUPLICATE: a name begins with the same 4 bytes.  FULL.
+ * FORMAT: is_short differs from the keys before.
+ */
+STEK_CHECKED enum stek_err format_in_add(struct format_in *,
+    const struct stek_key *, bool is_short, size_t line,
+    struct format_why *);
+
+/* --- for the formats' own use ------------------------------------------ */
+
+/* One more file, of len zero bytes to be filled in. MEMORY, FULL. */
+STEK_CHECKED enum stek_err format_out_add(struct format_out *,
+    const char *name, size_t len, uint8_t **bytes);
+
+/* Say why, and return that error. */
+STEK_CHECKED enum stek_err format_refuse(struct format_why *, enum stek_err,
+    size_t line, const char *text, ...)
+    __attribute__((format(printf, 4, 5)));
 
 #endif

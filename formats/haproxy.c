@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * HAProxy: tls-ticket-keys, a base64 key a line, the last three of at least
+ * three lines used.  The last but one encrypts; the last is there so that a
+ * sibling that encrypts with it already is understood.
+ *
+ * Never here: HAProxy's socket.
+ * Invariant: exactly three lines, and the same three for the same set: where
+ * it has no opening or pending key, a key derived from the sealing one, which
+ * nobody seals with, fills the line.
+ */
+#include "layout.h"
+#include "servers.h"
+#include "text.h"
+
+#include <string.h>
+
+#define LINES    3
+#define LINE_LEN 109 /* 80 bytes in base64, and LF */
+
+/* Scopes that no configuration can name. */
+#define PAD_FIRST "\x01pad1"
+#define PAD_LAST  "\x01pad2"
+
+static const char trap[] =
+    "a key pushed over the socket is lost by a reload unless the file has it "
+    "too; 'show tls-keys *' prints secrets: never log it";
+
+/* That key, or one derived from the sealing one where there is none. */
+static enum stek_err
+pad(const struct stek_key *key, const struct stek_key *sealing,
+    const char *scope, struct stek_key *line)
+{
+	if (key == NULL)
+		return stek_scope_key(sealing, scope, line);
+	*line = *key;
+	return STEK_OK;
+}
+
+static void
+put_line(const struct layout *layout, const struct stek_key *key,
+    struct text_out *text)
+{
+	LAYOUT_WIPED struct layout_raw raw;
+
+	layout_pack(layout, key, raw.bytes);
+	text_put_base64(text, raw.bytes, layout->len);
+	text_put(text, "\n");
+}
+
+static enum stek_err
+write_lines(const struct layout *layout, const struct stek_set *set,
+    int64_t now, struct format_out *out)
+{
+	const struct stek_key *sealing = stek_set_sealing(set, now);
+	STEK_WIPED struct stek_key first, last;
+	struct text_out text;
+	enum stek_err err;
+
+	err =
+	    pad(order_find(set, now, STEK_OPENING), sealing, PAD_FIRST, &first);
+	if (err != STEK_OK)
+		return err;
+	err = pad(order_find(set, now, STEK_PENDING), sealing, PAD_LAST, &last);
+	if (err != STEK_OK)
+		return err;
+	err = text_open(out, "", LINES * LINE_LEN, &text);
+	if (err != STEK_OK)
+		return err;
+	put_line(layout, &first, &text);
+	put_line(layout, sealing, &text);
+	put_line(layout, &last, &text);
+	return text_close(&text);
+}
+
+static enum stek_err
+read_line(const struct layout *layout, const struct text *line,
+    struct format_in *in, struct format_why *why)
+{
+	LAYOUT_WIPED struct layout_raw raw;
+
+	if (line->len == 0 || line->chars[0] == '#')
+		return format_refuse(why, STEK_ERR_FORMAT, line->line,
+		    "expected a key in base64, found %s line, on which HAProxy "
+		    "fails",
+		    line->len == 0 ? "a blank" : "a comment");
+	if (text_base64(line, raw.bytes, layout->len) != STEK_OK)
+		return format_refuse(why, STEK_ERR_FORMAT, line->line,
+		    "expected a key of %zu bytes in base64, found %zu "
+		    "characters that are none",
+		    layout->len, line->len);
+	return layout_add(layout, raw.bytes, line->line, in, why);
+}
+
+static enum stek_err
+read_lines(const struct layout *layout, const uint8_t *bytes, size_t len,
+    struct format_in *in, struct format_why *why)
+{
+	struct text_in text = {bytes, len, 0, 0};
+	enum stek_err err;
+	struct text line;
+
+	while (text_next(&text, &line)) {
+		err = read_line(layout, &line, in, why);
+		if (err != STEK_OK)
+			return err;
+	}
+	if (in->count < LINES)
+		return format_refuse(why, STEK_ERR_FORMAT, text.line,
+		    "expected at least %d keys, a line each, found %zu", LINES,
+		    in->count);
+	in->sealing = in->count - 2;
+	return STEK_OK;
+}
+
+static enum stek_err
+write_long(const struct stek_set *set, int64_t now, const char *path,
+    struct format_out *out)
+{
+	(void)path;
+	return write_lines(&layout_a80, set, now, out);
+}
+
+static enum stek_err
+write_short(const struct stek_set *set, int64_t now, const char *path,
+    struct format_out *out)
+{
+	(void)path;
+	return write_lines(&layout_a48, set, now, out);
+}
+
+static enum stek_err
+read_long(const uint8_t *bytes, size_t len, int64_t now, struct format_in *in,
+    struct format_why *why)
+{
+	(void)now;
+	return read_lines(&layout_a80, bytes, len, in, why);
+}
+
+static enum stek_err
+read_short(const uint8_t *bytes, size_t len, int64_t now, struct format_in *in,
+    struct format_why *why)
+{
+	(void)now;
+	return read_lines(&layout_a48, bytes, len, in, why);
+}
+
+const struct format format_haproxy = {
+    .name = "haproxy",
+    .server = "HAProxy (80-byte keys)",
+    .keys = LINES,
+    .opening = 1,
+    .hint = 7200,
+    .trap = trap,
+    .write = write_long,
+    .read = read_long,
+    .ticket = layout_ticket,
+};
+
+const struct format format_haproxy48 = {
+    .name = "haproxy48",
+    .server = "HAProxy (48-byte keys)",
+    .flags = FORMAT_SHORT,
+    .keys = LINES,
+    .opening = 1,
+    .hint = 7200,
+    .trap = trap,
+    .write = write_short,
+    .read = read_short,
+    .ticket = layout_ticket_short,
+};

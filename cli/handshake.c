@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * handshake.c: a TLS client that wants nothing but a ticket.
+ *
+ * Never here: a blocking call without a deadline, or anything that is sent
+ * besides the handshake and its close.
+ * In TLS 1.3 the ticket follows the handshake.  The client closes its side at
+ * once and reads on until the server has closed too: a server that issues
+ * none is known at once, and one that holds its tickets back until it first
+ * writes sends them with its close.
+ */
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <errno.h>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+#include "handshake.h"
+
+/* How long, in ms, a server may take to answer a close: then no ticket... */
+#define TICKET_WAIT   2000
+/* ...and how long to let it finish once a ticket has come. */
+#define TICKET_LINGER 100
+
+struct attempt {
+	SSL *ssl;
+	int fd;
+	int64_t deadline;
+	struct handshake *out;
+};
+
+static int64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	if (clock_gettime(CLOCK_MONOTONIC, &ts) == -1)
+		abort();
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* Also false on an error of poll(): the caller then gives up, as it should. */
+static bool
+ready(int fd, short events, int64_t deadline)
+{
+	struct pollfd pfd = {.fd = fd, .events = events};
+	int64_t left;
+	int n;
+
+	do {
+		left = deadline - now_ms();
+		if (left <= 0)
+			return false;
+		n = poll(&pfd, 1, (int)left);
+	} while (n == -1 && errno == EINTR);
+	return n == 1;
+}
+
+__attribute__((format(printf, 3, 4))) static void
+end_with(struct handshake *out, enum handshake_end end, const char *fmt, ...)
+{
+	va_list ap;
+
+	out->end = end;
+	va_start(ap, fmt);
+	(void)vsnprintf(out->why, sizeof(out->why), fmt, ap);
+	va_end(ap);
+}
+
+/* --- where the server is ------------------------------------------------ */
+
+bool
+handshake_parse(struct handshake_server *server, const char *address)
+{
+	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST}, *ai;
+	const char *host = address, *colon = strrchr(address, ':');
+	size_t len;
+	char *end;
+	unsigned long port;
+
+	memset(server, 0, sizeof(*server));
+	server->address = address;
+	if (colon == NULL)
+		return false;
+	len = (size_t)(colon - address);
+	if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
+		host++;
+		len -= 2;
+	} else if (memchr(host, ':', len) != NULL) {
+		return false;
+	}
+	if (len == 0 || len >= sizeof(server->host))
+		return false;
+	memcpy(server->host, host, len);
+	if (strspn(colon + 1, "0123456789") != strlen(colon + 1))
+		return false;
+	port = strtoul(colon + 1, &end, 10);
+	if (*end != '\0' || port < 1 || port > 65535)
+		return false;
+	(void)snprintf(server->port, sizeof(server->port), "%lu", port);
+	if (getaddrinfo(server->host, NULL, &hints, &ai) == 0)
+		freeaddrinfo(ai);
+	else
+		server->sni = server->host;
+	return true;
+}
+
+/*
+ * Looking a name up cannot be bounded but by doing it aside.  A request that
+ * can be neither finished nor cancelled in time is left to its thread.
+ */
+static struct addrinfo *
+look_up(struct handshake_server *server, int timeout, struct handshake *out)
+{
+	static const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+	struct timespec wait = {timeout / 1000, timeout % 1000 * 1000000L};
+	struct gaicb *req = calloc(1, sizeof(*req));
+	struct addrinfo *found = NULL;
+	int err;
+
+	if (req == NULL) {
+		end_with(out, HANDSHAKE_LOCAL, "out of memory");
+		return NULL;
+	}
+	req->ar_name = server->host;
+	req->ar_service = server->port;
+	req->ar_request = &hints;
+	err = getaddrinfo_a(GAI_NOWAIT, &req, 1, NULL);
+	if (err == 0) {
+		(void)gai_suspend((const struct gaicb *const *)&req, 1, &wait);
+		err = gai_error(req);
+		if (err == EAI_INPROGRESS && gai_cancel(req) != EAI_CANCELED)
+			req = NULL;
+	}
+	if (err == 0)
+		found = req->ar_result;
+	else if (err == EAI_INPROGRESS)
+		end_with(out, HANDSHAKE_UNREACHED,
+		    "its name is not found within %g s", timeout / 1000.0);
+	else
+		end_with(out, HANDSHAKE_UNREACHED, "its name is not found: %s",
+		    gai_strerror(err));
+	free(req);
+	return found;
+}
+
+static int
+connect_to(const struct sockaddr *at, socklen_t len, int timeout,
+    struct handshake *out)
+{
+	int64_t deadline = now_ms() + timeout;
+	socklen_t err_len = sizeof(int);
+	int err = 0, fd;
+
+	fd = socket(
+	    at->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd == -1) {
+		end_with(
+		    out, HANDSHAKE_LOCAL, "no socket: %s", strerror(errno));
+		return -1;
+	}
+	if (connect(fd, at, len) == 0)
+		return fd;
+	if (errno != EINPROGRESS)
+		err = errno;
+	else if (!ready(fd, POLLOUT, deadline))
+		err = ETIMEDOUT;
+	else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &err_len) == -1)
+		err = errno;
+	if (err == 0)
+		return fd;
+	if (err == ETIMEDOUT)
+		end_with(out, HANDSHAKE_UNREACHED,
+		    "no connection within %g s: wrong address, host down or "
+		    "firewall",
+		    timeout / 1000.0);
+	else if (err == ECONNREFUSED)
+		end_with(out, HANDSHAKE_UNREACHED,
+		    "connection refused: nothing listens there");
+	else
+		end_with(out, HANDSHAKE_UNREACHED, "no connection: %s",
+		    strerror(err));
+	(void)close(fd);
+	return -1;
+}
+
+/* A connected socket; -1: out says why there is none. */
+static int
+reach(struct handshake_server *server, int timeout, struct handshake *out)
+{
+	struct addrinfo *found, *ai;
+	int fd = -1;
+
+	if (server->at_len > 0)
+		return connect_to((struct sockaddr *)&server->at,
+		    server->at_len, timeout, out);
+	found = look_up(server, timeout, out);
+	for (ai = found; ai != NULL && fd == -1; ai = ai->ai_next) {
+		fd = connect_to(ai->ai_addr, ai->ai_addrlen, timeout, out);
+		if (fd == -1)
+			continue;
+		memcpy(&server->at, ai->ai_addr, ai->ai_addrlen);
+		server->at_len = ai->ai_addrlen;
+		out->end = HANDSHAKE_DONE;
+		out->why[0] = '\0';
+	}
+	if (found != NULL)
+		freeaddrinfo(found);
+	return fd;
+}
+
+/* --- the handshake ------------------------------------------------------ */
+
+/* In TLS 1.3: a ticket has come. The first one is kept. */
+static int
+ticket_came(SSL *ssl, SSL_SESSION *session)
+{
+	struct attempt *try = SSL_get_app_data(ssl);
+	int64_t soon = now_ms() + TICKET_LINGER;
+
+	if (SSL_version(ssl) != TLS1_3_VERSION || try->out->session != NULL)
+		return 0;
+	try->out->session = session;
+	if (soon < try->deadline)
+		try->deadline = soon;
+	return 1;
+}
+
+SSL_CTX *
+handshake_ctx(int version)
+{
+	SSL_CTX *ctx;
+
+	/* A system's openssl.cnf must not decide what can be probed. */
+	if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
+		return NULL;
+	ctx = SSL_CTX_new(TLS_client_method());
+	if (ctx == NULL)
+		return NULL;
+	SSL_CTX_set_security_level(ctx, 0);
+	SSL_CTX_set_options(ctx, SSL_OP_ALL | SSL_OP_LEGACY_SERVER_CONNECT);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
+	SSL_CTX_set_session_cache_mode(
+	    ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(ctx, ticket_came);
+	if (SSL_CTX_set_cipher_list(ctx, "ALL:!aNULL:@SECLEVEL=0") != 1 ||
+	    SSL_CTX_set_min_proto_version(ctx, version) != 1 ||
+	    SSL_CTX_set_max_proto_version(ctx, version) != 1) {
+		SSL_CTX_free(ctx);
+		return NULL;
+	}
+	return ctx;
+}
+
+/*
+ * One SSL call until it ends or the deadline passes; SSL_ERROR_WANT_* then
+ * means that it did.
+ */
+static int
+drive(struct attempt *try, int (*step)(SSL *))
+{
+	int err, n;
+
+	for (;;) {
+		ERR_clear_error();
+		errno = 0;
+		n = step(try->ssl);
+		if (n > 0)
+			return SSL_ERROR_NONE;
+		err = SSL_get_error(try->ssl, n);
+		if (err != SSL_ERROR_WANT_READ && err != SSL_ERROR_WANT_WRITE)
+			return err;
+		if (!ready(try->fd,
+		        err == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT,
+		        try->deadline))
+			return err;
+	}
+}
+
+static int
+discard(SSL *ssl)
+{
+	char bytes[4096];
+
+	return SSL_read(ssl, bytes, sizeof(bytes));
+}
+
+static void
+explain_alert(struct handshake *out, int alert)
+{
+	const char *hint = "";
+
+	if (alert == SSL_AD_PROTOCOL_VERSION) {
+		end_with(out, HANDSHAKE_VERSION, "refuses this version of TLS");
+		return;
+	}
+	if (alert == SSL_AD_UNRECOGNIZED_NAME)
+		hint = "; name a virtual host of it with --sni";
+	else if (alert == TLS13_AD_CERTIFICATE_REQUIRED)
+		hint = "; it wants a client certificate, and a probe has none";
+	end_with(out, HANDSHAKE_ALERT, "fatal alert \"%s\"%s",
+	    SSL_alert_desc_string_long(alert), hint);
+}
+
+/* Err is from drive() and not SSL_ERROR_NONE. */
+static void
+explain(struct handshake *out, int err, int timeout)
+{
+	unsigned long code = ERR_peek_error();
+	int reason = ERR_GET_REASON(code);
+
+	if (err == SSL_ERROR_WANT_READ || err == SSL_ERROR_WANT_WRITE)
+		end_with(out, HANDSHAKE_SILENT,
+		    "accepts the connection, but does not finish a TLS "
+		    "handshake within %g s",
+		    timeout / 1000.0);
+	else if (err == SSL_ERROR_ZERO_RETURN || err == SSL_ERROR_SYSCALL ||
+	         reason == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+		end_with(out, HANDSHAKE_CLOSED,
+		    "closes the connection in the midst of the handshake");
+	else if (reason > SSL_AD_REASON_OFFSET)
+		explain_alert(out, reason - SSL_AD_REASON_OFFSET);
+	else if (reason == SSL_R_UNSUPPORTED_PROTOCOL ||
+	         reason == SSL_R_WRONG_SSL_VERSION)
+		end_with(out, HANDSHAKE_VERSION, "answers in another version");
+	else if (reason == SSL_R_WRONG_VERSION_NUMBER ||
+	         reason == SSL_R_HTTP_REQUEST)
+		end_with(out, HANDSHAKE_FOREIGN,
+		    "what it answers is not TLS: plain text, or a service "
+		    "that wants STARTTLS");
+	else
+		end_with(out, HANDSHAKE_FOREIGN,
+		    "its answer cannot be used: %s",
+		    code != 0 ? ERR_reason_error_string(code)
+		              : "unknown error");
+}
+
+static void
+take_leaf(const SSL *ssl, struct handshake *out)
+{
+	X509 *cert = SSL_get0_peer_certificate(ssl);
+	unsigned int len;
+
+	if (cert != NULL &&
+	    X509_digest(cert, EVP_sha256(), out->leaf, &len) == 1)
+		out->has_leaf = true;
+}
+
+/* The server's close ends the wait; so does its alert, if it has one. */
+static void
+await_ticket(struct attempt *try, int timeout)
+{
+	int err;
+
+	try->deadline =
+	    now_ms() + (timeout < TICKET_WAIT ? timeout : TICKET_WAIT);
+	(void)SSL_shutdown(try->ssl);
+	do
+		err = drive(try, discard);
+	while (err == SSL_ERROR_NONE && now_ms() < try->deadline);
+	if (err == SSL_ERROR_SSL && try->out->session == NULL &&
+	    ERR_GET_REASON(ERR_peek_error()) > SSL_AD_REASON_OFFSET)
+		explain(try->out, err, timeout);
+}
+
+/* In TLS 1.2 a resumed session that got no new ticket has the offered one. */
+static void
+take_ticket(const struct attempt *try, SSL_SESSION *offer)
+{
+	struct handshake *out = try->out;
+	const uint8_t *old = NULL;
+	size_t old_len = 0;
+
+	if (out->session == NULL && SSL_version(try->ssl) == TLS1_2_VERSION)
+		out->session = SSL_get1_session(try->ssl);
+	if (out->session == NULL)
+		return;
+	SSL_SESSION_get0_ticket(out->session, &out->ticket, &out->ticket_len);
+	if (offer != NULL)
+		SSL_SESSION_get0_ticket(offer, &old, &old_len);
+	out->lifetime = SSL_SESSION_get_ticket_lifetime_hint(out->session);
+	out->issued =
+	    out->ticket_len > 0 && (old_len != out->ticket_len ||
+	                               memcmp(old, out->ticket, old_len) != 0);
+	if (out->issued)
+		return;
+	SSL_SESSION_free(out->session);
+	out->session = NULL;
+	out->ticket = NULL;
+	out->ticket_len = 0;
+}
+
+static bool
+prepare(struct attempt *try, SSL_CTX *ctx, const char *sni, SSL_SESSION *offer)
+{
+	SSL_SESSION *copy = NULL;
+	bool done;
+
+	try->ssl = SSL_new(ctx);
+	if (try->ssl == NULL)
+		return false;
+	/* A 1.3 session is marked as used after one handshake: offer a copy. */
+	if (offer != NULL && (copy = SSL_SESSION_dup(offer)) == NULL)
+		return false;
+	done = SSL_set_app_data(try->ssl, try) == 1 &&
+	       SSL_set_fd(try->ssl, try->fd) == 1 &&
+	       (sni == NULL || SSL_set_tlsext_host_name(try->ssl, sni) == 1) &&
+	       (copy == NULL || (SSL_SESSION_is_resumable(copy) == 1 &&
+	                            SSL_set_session(try->ssl, copy) == 1));
+	SSL_SESSION_free(copy);
+	return done;
+}
+
+void
+handshake_run(SSL_CTX *ctx, struct handshake_server *server, SSL_SESSION *offer,
+    int timeout, struct handshake *out)
+{
+	struct attempt try = {.fd = -1, .out = out};
+	int err;
+
+	memset(out, 0, sizeof(*out));
+	try.fd = reach(server, timeout, out);
+	if (try.fd == -1)
+		return;
+	if (!prepare(&try, ctx, server->sni, offer)) {
+		end_with(out, HANDSHAKE_LOCAL, "OpenSSL: %s",
+		    ERR_reason_error_string(ERR_peek_error()));
+		goto out;
+	}
+	try.deadline = now_ms() + timeout;
+	err = drive(&try, SSL_connect);
+	if (err != SSL_ERROR_NONE) {
+		explain(out, err, timeout);
+		goto out;
+	}
+	out->resumed = SSL_session_reused(try.ssl) == 1;
+	take_leaf(try.ssl, out);
+	if (SSL_version(try.ssl) == TLS1_3_VERSION)
+		await_ticket(&try, timeout);
+	else
+		(void)SSL_shutdown(try.ssl);
+	take_ticket(&try, offer);
+out:
+	SSL_free(try.ssl);
+	(void)close(try.fd);
+}
+
+void
+handshake_free(struct handshake *out)
+{
+	SSL_SESSION_free(out->session);
+	memset(out, 0, sizeof(*out));
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * main.c: the verbs of stek(1) and what they have in common on the command
+ * line: -c FILE and -h, before or after the verb.
+ *
+ * Never here: what a verb does.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+
+#define CONF_DEFAULT "/etc/stek/stek.conf"
+
+struct verb {
+	const char *name;
+	const char *args;
+	const char *help;
+	int (*run)(const struct cli *, int argc, char **argv);
+};
+
+static const struct verb verbs[] = {
+    {"probe",
+        "[--json | --ticket] [--tls 1.2|1.3] [--sni NAME]\n"
+        "                  [--timeout SECONDS] HOST:PORT...",
+        "try each server's tickets at every server", verb_probe},
+};
+
+#define VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
+static void
+usage(FILE *to)
+{
+	size_t i;
+
+	(void)fprintf(to, "usage: stek [-c FILE] VERB [ARGUMENT...]\n\n");
+	for (i = 0; i < VERBS; i++)
+		(void)fprintf(to, "  %-8s %s\n", verbs[i].name, verbs[i].help);
+	(void)fprintf(to, "\nstek VERB -h shows a verb's arguments; "
+	                  "see stek(1).\n");
+}
+
+static void
+usage_verb(FILE *to, const struct verb *verb)
+{
+	(void)fprintf(to, "usage: stek %s %s\n", verb->name, verb->args);
+}
+
+static const struct verb *
+find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < VERBS; i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+/*
+ * Take -c FILE and -h out of the arguments, up to a "--", which may be
+ * followed by another program's.  Returns how many are left, -1 if FILE is
+ * missing.
+ */
+static int
+take_common(int argc, char **argv, struct cli *cli, int *help)
+{
+	int from, to = 0;
+
+	for (from = 0; from < argc; from++) {
+		if (strcmp(argv[from], "--") == 0)
+			break;
+		if (strcmp(argv[from], "-h") == 0 ||
+		    strcmp(argv[from], "--help") == 0) {
+			*help = 1;
+		} else if (strcmp(argv[from], "-c") == 0) {
+			if (++from >= argc)
+				return -1;
+			cli->conf = argv[from];
+		} else {
+			argv[to++] = argv[from];
+		}
+	}
+	while (from < argc)
+		argv[to++] = argv[from++];
+	argv[to] = NULL;
+	return to;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct cli cli = {.conf = CONF_DEFAULT};
+	const struct verb *verb = NULL;
+	int help = 0, status;
+
+	argc = take_common(argc - 1, argv + 1, &cli, &help);
+	argv++;
+	if (argc > 0)
+		verb = find(argv[0]);
+	if (help) {
+		if (verb != NULL)
+			usage_verb(stdout, verb);
+		else
+			usage(stdout);
+		return CLI_DONE;
+	}
+	if (argc == -1)
+		(void)fputs("stek: -c needs a file\n", stderr);
+	else if (argc > 0 && verb == NULL)
+		(void)fprintf(stderr, "stek: no verb \"%s\"\n", argv[0]);
+	if (verb == NULL) {
+		usage(stderr);
+		return CLI_USAGE;
+	}
+	status = verb->run(&cli, argc, argv);
+	if (status == CLI_USAGE)
+		usage_verb(stderr, verb);
+	return status;
+}

@@ -33,6 +33,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 #define STEK_NAME_LEN	16	/* key name, the first bytes of a ticket */
 #define STEK_AES_LEN	32	/* AES-256 key */
@@ -342,6 +343,7 @@ STEK_CHECKED enum stek_err stek_file_private(const char *path);
 /* Does the path's file system live in memory (tmpfs, ramfs)? */
 STEK_CHECKED enum stek_err stek_file_in_memory(const char *path, bool *yes);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

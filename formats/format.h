@@ -52,7 +52,7 @@ struct format_list {
  */
 struct format_in {
 	size_t count;
-	size_t sealing;		/* index of the key that encrypts; count: none */
+	size_t sealing;		/* index of the encrypting key; count: none */
 	bool is_short;
 	struct stek_key keys[STEK_KEYS_MAX];
 };

@@ -164,7 +164,7 @@ int64_t stek_set_wake(const struct stek_set *, int64_t now);
 struct stek_policy {
 	int64_t rotate;		/* a key seals for this long */
 	int64_t tickets;	/* a ticket opens for this long after sealing */
-	int64_t lead;		/* a key is published this long before sealing */
+	int64_t lead;		/* a key is published so long before sealing */
 };
 
 /* 6 h, 12 h, 10 min. */

@@ -21,7 +21,8 @@ check: deps ## run every test, in a quarter of an hour
 	@tests/run
 
 soak: deps ## run the long tests, for hours
-	@tests/run --soak
+	@$(MAKE) --no-print-directory build
+	@meson test -C $(BUILD) --suite soak --timeout-multiplier 0
 
 bench: deps ## measure, and print a table
 	@$(MAKE) --no-print-directory build
@@ -37,6 +38,6 @@ clean: ## remove what was built
 	@rm -rf $(BUILD) build-*
 
 format: deps ## tell what does not look as .clang-format has it
-	@git ls-files '*.[ch]' | xargs clang-format --dry-run -Werror
+	@tests/lint style
 
 .PHONY: help deps build demo check soak bench fuzz install clean format

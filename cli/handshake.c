@@ -441,6 +441,7 @@ handshake_run(SSL_CTX *ctx, struct handshake_server *server, SSL_SESSION *offer,
 		goto out;
 	}
 	out->resumed = SSL_session_reused(try.ssl) == 1;
+	out->cipher = SSL_get_cipher_name(try.ssl);
 	take_leaf(try.ssl, out);
 	if (SSL_version(try.ssl) == TLS1_3_VERSION)
 		await_ticket(&try, timeout);

@@ -55,6 +55,7 @@ struct handshake {
 	const uint8_t *ticket; /* inside session */
 	size_t ticket_len;
 	unsigned long lifetime; /* its hint, in seconds */
+	const char *cipher; /* static; NULL: no handshake */
 	bool has_leaf;
 	uint8_t leaf[HANDSHAKE_LEAF_LEN]; /* SHA-256 of the certificate */
 };

@@ -145,20 +145,26 @@ measure(struct probe *probe, struct probe_version *v, int timeout)
 			measure_pair(ctx, probe, v, from, at, timeout);
 	for (from = 0; from < n; from++)
 		for (at = 0; at < n; at++)
-			probe_reason(v, from, at, &v->pairs[from][at]);
+			probe_reason(
+			    probe, v, from, at, v->pairs[from][at].reason);
 	SSL_CTX_free(ctx);
 	return true;
 }
 
-static bool
-supports_any(const struct probe *probe, size_t server)
+bool
+probe_failed(const struct probe *probe, size_t server)
 {
+	const struct probe_own *own;
+	bool any = false;
 	size_t i;
 
-	for (i = 0; i < probe->version_count; i++)
-		if (probe->versions[i].own[server].supported)
+	for (i = 0; i < probe->version_count; i++) {
+		own = &probe->versions[i].own[server];
+		if (own->supported && own->shake.end != HANDSHAKE_DONE)
 			return true;
-	return false;
+		any |= own->supported;
+	}
+	return !any;
 }
 
 bool
@@ -168,7 +174,7 @@ probe_ok(const struct probe *probe)
 	const struct probe_version *v;
 
 	for (from = 0; from < probe->count; from++)
-		if (!supports_any(probe, from))
+		if (probe_failed(probe, from))
 			return false;
 	for (i = 0; i < probe->version_count; i++) {
 		v = &probe->versions[i];

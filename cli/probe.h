@@ -18,6 +18,7 @@ enum {
 	PROBE_VERSIONS = 2,
 	PROBE_TRIES = 4, /* of a server's ticket at itself */
 	PROBE_NAME_LEN = 16,
+	PROBE_REASON_MAX = 1000,
 	/* As short, a TLS 1.3 "ticket" is a reference to a session cache. */
 	PROBE_REFERENCE_MAX = 32,
 };
@@ -40,7 +41,7 @@ struct probe_pair {
 	bool resumed; /* each time */
 	bool renewed; /* under another key name */
 	struct handshake shake; /* the first try; its session is kept */
-	char reason[400]; /* empty if it resumed */
+	char reason[PROBE_REASON_MAX]; /* empty if it resumed */
 };
 
 struct probe_version {
@@ -57,6 +58,9 @@ struct probe {
 	struct probe_version versions[PROBE_VERSIONS];
 };
 
+/* Has it none of the versions that were tried, or did one come to nothing? */
+bool probe_failed(const struct probe *, size_t server);
+
 /* Is what this handshake got a ticket, and not a cache's reference? */
 bool probe_sealed(const struct handshake *);
 
@@ -67,9 +71,12 @@ bool probe_same_name(const struct probe_own *, const struct probe_own *,
 /* Why a server has no ticket; NULL if it has one. */
 const char *probe_own_error(const struct probe_own *);
 
-/* Fill the pair's reason, once all of that version is measured. */
-void probe_reason(
-    const struct probe_version *, size_t from, size_t at, struct probe_pair *);
+/*
+ * Why that pair did not resume, once all of the version is measured; empty if
+ * it did, or if one of the two does not have the version.
+ */
+void probe_reason(const struct probe *, const struct probe_version *,
+    size_t from, size_t at, char reason[PROBE_REASON_MAX]);
 
 /* Has it any version, and is each ticket in order? */
 bool probe_ok(const struct probe *);

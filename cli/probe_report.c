@@ -54,6 +54,15 @@ leaf_json(const struct handshake *shake)
 	return hex_json(shake->leaf, sizeof(shake->leaf));
 }
 
+/* Null: it is not known, as there was no answer to tell from. */
+static json_t *
+supported_json(const struct probe_own *own)
+{
+	if (!own->supported)
+		return json_false();
+	return own->shake.end == HANDSHAKE_DONE ? json_true() : json_null();
+}
+
 static json_t *
 own_json(const struct handshake_server *server, const struct probe_own *own)
 {
@@ -61,13 +70,14 @@ own_json(const struct handshake_server *server, const struct probe_own *own)
 	json_int_t len = (json_int_t)own->shake.ticket_len;
 	json_int_t stable = (json_int_t)own->name_len;
 
-	return json_pack("{s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:s?}",
-	    "address", server->address, "supported", own->supported, "issued",
-	    own->issues, "name", name_json(&own->shake), "stable",
+	return json_pack("{s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:s?, s:o, s:s?}",
+	    "address", server->address, "supported", supported_json(own),
+	    "issued", own->issues, "name", name_json(&own->shake), "stable",
 	    own->issues ? json_integer(stable) : json_null(), "lifetime",
 	    own->issues ? json_integer(lifetime) : json_null(), "length",
-	    own->issues ? json_integer(len) : json_null(), "certificate",
-	    leaf_json(&own->shake), "error", own->error);
+	    own->issues ? json_integer(len) : json_null(), "cipher",
+	    own->shake.cipher, "certificate", leaf_json(&own->shake), "error",
+	    own->error);
 }
 
 static json_t *
@@ -155,161 +165,219 @@ probe_report_ticket(
 
 /* --- text --------------------------------------------------------------- */
 
+static const struct cell {
+	const char *word;
+	const char *meaning;
+} cells[] = {
+    {"-", "not tried"},
+    {"yes", "resumed"},
+    {"renew", "resumed, and given a ticket of another key"},
+    {"NO", "refused: a full handshake"},
+    {"SOME", "resumed in some of several tries"},
+    {"BROKE", "no handshake at all"},
+};
+
+enum { CELL_UNTRIED, CELL_YES, CELL_RENEW, CELL_NO, CELL_SOME, CELL_BROKE };
+
 static char
 letter(size_t i)
 {
 	return (char)('a' + i);
 }
 
+/* The text, its lines broken before column 80 and indented. */
 static void
-put_own(size_t i, const struct probe_own *own)
+put_wrapped(const char *text, int indent)
 {
+	int column = 80, len;
+
+	for (; *text != '\0'; text += len, text += strspn(text, " ")) {
+		len = (int)strcspn(text, " ");
+		if (column + 1 + len > 79) {
+			(void)printf("%s%*s%.*s", column < 80 ? "\n" : "",
+			    indent, "", len, text);
+			column = indent + len;
+		} else {
+			(void)printf(" %.*s", len, text);
+			column += 1 + len;
+		}
+	}
+	(void)putchar('\n');
+}
+
+static void
+put_own(size_t i, const struct probe_version *v)
+{
+	const struct probe_own *own = &v->own[i];
 	char name[NAME_HEX], leaf[17] = "-";
 
-	if (!own->supported) {
-		(void)printf("  %c  not supported\n", letter(i));
-		return;
-	}
-	if (!own->issues) {
-		(void)printf("  %c  %s\n", letter(i), own->error);
+	if (!own->supported || !own->issues) {
+		(void)printf("  %c  %s%s\n", letter(i),
+		    own->supported ? "" : "no such version: ", own->error);
 		return;
 	}
 	name_hex(&own->shake, name);
 	if (own->shake.has_leaf)
 		(void)sodium_bin2hex(leaf, sizeof(leaf), own->shake.leaf, 8);
-	(void)printf("  %c  %s%c %7lu s  %5zu B  %s\n", letter(i), name,
-	    own->name_len < PROBE_NAME_LEN ? '~' : ' ', own->shake.lifetime,
-	    own->shake.ticket_len, leaf);
+	(void)printf("  %c  %s  %8lu s  %4zu B  %s\n", letter(i), name,
+	    own->shake.lifetime, own->shake.ticket_len, leaf);
+	if (own->name_len == 0)
+		(void)printf("     not a stable name: the next ticket had "
+		             "another one\n");
+	else if (own->name_len < PROBE_NAME_LEN)
+		(void)printf("     only the first %zu bytes are the name: the "
+		             "rest changes\n",
+		    own->name_len);
 }
 
-static const char *
+static size_t
 cell(const struct probe_version *v, size_t from, size_t at)
 {
 	const struct probe_pair *pair = &v->pairs[from][at];
 
-	if (!v->own[from].supported || !v->own[at].supported || !pair->tried)
-		return "-";
-	if (pair->renewed)
-		return "renew";
+	if (!pair->tried)
+		return CELL_UNTRIED;
 	if (pair->resumed)
-		return "yes";
-	if (pair->shake.end != HANDSHAKE_DONE)
-		return "BROKE";
-	return pair->resumptions > 0 ? "SOME" : "NO";
+		return pair->renewed ? CELL_RENEW : CELL_YES;
+	if (pair->resumptions > 0)
+		return CELL_SOME;
+	return pair->shake.end == HANDSHAKE_DONE ? CELL_NO : CELL_BROKE;
 }
 
 static void
 put_matrix(const struct probe *probe, const struct probe_version *v)
 {
-	size_t from, at;
+	bool used[sizeof(cells) / sizeof(cells[0])] = {false};
+	size_t from, at, i;
 
 	(void)printf("\n%13s", "");
 	for (at = 0; at < probe->count; at++)
-		(void)printf("  at %c ", letter(at));
+		(void)printf("%*sat %c", at == 0 ? 2 : 3, "", letter(at));
 	(void)putchar('\n');
 	for (from = 0; from < probe->count; from++) {
 		(void)printf("  ticket of %c", letter(from));
-		for (at = 0; at < probe->count; at++)
-			(void)printf("  %-5s", cell(v, from, at));
+		for (at = 0; at < probe->count; at++) {
+			i = cell(v, from, at);
+			used[i] = true;
+			(void)printf("  %-*s", at + 1 < probe->count ? 5 : 0,
+			    cells[i].word);
+		}
 		(void)putchar('\n');
 	}
+	(void)putchar('\n');
+	for (i = 0; i < sizeof(used); i++)
+		if (used[i])
+			(void)printf(
+			    "  %-5s  %s\n", cells[i].word, cells[i].meaning);
 }
 
-/* The text, its lines broken at 80 columns and indented. */
-static void
-put_wrapped(const char *text, int indent)
+static bool
+same_reason(const struct probe_pair *a, const struct probe_pair *b)
 {
-	int column = indent;
-	size_t len;
-
-	while (*text != '\0') {
-		len = strcspn(text, " ");
-		if (column > indent && column + 1 + (int)len > 79) {
-			(void)printf("\n%*s", indent, "");
-			column = indent;
-		} else if (column > indent) {
-			column += printf(" ");
-		}
-		column += printf("%.*s", (int)len, text);
-		text += len;
-		text += strspn(text, " ");
-	}
-	(void)putchar('\n');
+	return a->tried && b->tried && strcmp(a->reason, b->reason) == 0;
 }
 
 /* Each reason once, after the pairs that it is true of. */
 static void
-put_reasons(const struct probe *probe, const struct probe_version *v)
+put_reasons(const struct probe_version *v)
 {
 	const struct probe_pair *flat = &v->pairs[0][0];
 	size_t i, k, max = sizeof(v->pairs) / sizeof(*flat);
+	const char *sep;
 
-	(void)probe;
 	for (i = 0; i < max; i++) {
-		if (flat[i].reason[0] == '\0')
+		if (!flat[i].tried || flat[i].reason[0] == '\0')
 			continue;
-		for (k = 0; k < i; k++)
-			if (strcmp(flat[k].reason, flat[i].reason) == 0)
-				break;
+		for (k = 0; k < i && !same_reason(&flat[k], &flat[i]); k++)
+			;
 		if (k < i)
 			continue;
-		(void)printf("\n ");
-		for (k = i; k < max; k++)
-			if (strcmp(flat[k].reason, flat[i].reason) == 0)
-				(void)printf(" %c at %c;",
-				    letter(k / PROBE_SERVERS_MAX),
-				    letter(k % PROBE_SERVERS_MAX));
-		(void)printf("\n    ");
+		for (sep = "\n  "; k < max; k++) {
+			if (!same_reason(&flat[k], &flat[i]))
+				continue;
+			(void)printf("%s%c at %c", sep,
+			    letter(k / PROBE_SERVERS_MAX),
+			    letter(k % PROBE_SERVERS_MAX));
+			sep = ", ";
+		}
+		(void)printf(":\n");
 		put_wrapped(flat[i].reason, 4);
 	}
 }
 
-static void
-put_version(const struct probe *probe, const struct probe_version *v)
-{
-	size_t i;
+struct tally {
+	size_t failed; /* servers with no version at all */
+	size_t lacking; /* servers without one of the versions */
+	size_t offers;
+	size_t resumed;
+	size_t abroad; /* resumed at another server */
+};
 
-	(void)printf("\n%s\n     %-33s %9s  %7s  %s\n", v->name, "key name",
-	    "lifetime", "length", "certificate");
-	for (i = 0; i < probe->count; i++)
-		put_own(i, &v->own[i]);
-	put_matrix(probe, v);
-	put_reasons(probe, v);
+static void
+tally(const struct probe *probe, struct tally *t)
+{
+	const struct probe_version *v;
+	size_t i, from, at;
+
+	memset(t, 0, sizeof(*t));
+	for (from = 0; from < probe->count; from++)
+		t->failed += probe_failed(probe, from);
+	for (i = 0; i < probe->version_count; i++) {
+		v = &probe->versions[i];
+		for (from = 0; from < probe->count; from++) {
+			t->lacking += !v->own[from].supported;
+			for (at = 0; at < probe->count; at++) {
+				t->offers += v->pairs[from][at].tried;
+				t->resumed += v->pairs[from][at].resumed;
+				t->abroad +=
+				    from != at && v->pairs[from][at].resumed;
+			}
+		}
+	}
 }
 
 static void
-count(const struct probe *probe, size_t *pairs, size_t *resumed)
+put_conclusion(const struct probe *probe)
 {
-	size_t i, from, at;
-	const struct probe_version *v;
+	struct tally t;
 
-	*pairs = *resumed = 0;
-	for (i = 0; i < probe->version_count; i++) {
-		v = &probe->versions[i];
-		for (from = 0; from < probe->count; from++)
-			for (at = 0; at < probe->count; at++) {
-				*pairs += v->own[from].supported &&
-				          v->own[at].supported;
-				*resumed += v->pairs[from][at].resumed;
-			}
-	}
+	tally(probe, &t);
+	if (probe_ok(probe))
+		(void)printf("\nEvery ticket resumed at every server%s.\n",
+		    t.lacking > 0 ? " that has its version of TLS" : "");
+	else if (t.failed > 0)
+		(void)printf("\n%zu of %zu servers could not be probed.\n",
+		    t.failed, probe->count);
+	else if (t.offers == 0)
+		(void)printf("\nNo ticket was issued, so none can resume.\n");
+	else if (probe->count > 1 && t.resumed > 0 && t.abroad == 0)
+		(void)printf("\nNo ticket resumed at another server than the "
+		             "one that issued it.\n");
+	else if (t.resumed == t.offers)
+		(void)printf("\nEvery ticket that was issued resumed, but not "
+		             "every server issues or takes them.\n");
+	else
+		(void)printf("\nOf %zu tickets offered, %zu did not resume.\n",
+		    t.offers, t.offers - t.resumed);
 }
 
 bool
 probe_report_text(const struct probe *probe)
 {
-	size_t i, pairs, resumed;
+	size_t i, k;
 
 	for (i = 0; i < probe->count; i++)
 		(void)printf(
 		    "  %c  %s\n", letter(i), probe->servers[i].address);
-	for (i = 0; i < probe->version_count; i++)
-		put_version(probe, &probe->versions[i]);
-	count(probe, &pairs, &resumed);
-	if (probe_ok(probe))
-		(void)printf("\nEvery ticket resumed at every server.\n");
-	else
-		(void)printf("\nOnly %zu of %zu ticket offers resumed.\n",
-		    resumed, pairs);
+	for (i = 0; i < probe->version_count; i++) {
+		(void)printf("\n%s\n     %-32s  %10s  %6s  %s\n",
+		    probe->versions[i].name, "key name", "lifetime", "length",
+		    "certificate");
+		for (k = 0; k < probe->count; k++)
+			put_own(k, &probe->versions[i]);
+		put_matrix(probe, &probe->versions[i]);
+		put_reasons(&probe->versions[i]);
+	}
+	put_conclusion(probe);
 	return fflush(stdout) == 0 && !ferror(stdout);
 }

@@ -1,0 +1,674 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Reads stek.conf(5) with libconfuse and checks every value while its line
+ * is known.
+ *
+ * Never here: acting on the configuration.
+ * Invariant: each check below is run twice on a value, once as libconfuse
+ * reads it (for the line in the message) and once when struct conf is built
+ * from it; both times it is the same function.
+ */
+#include <arpa/inet.h>
+#include <sys/stat.h>
+
+#include <confuse.h>
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "conf.h"
+#include "reload.h"
+
+#define CONF_BYTES_MAX (1024 * 1024)
+
+/* libconfuse's error callback takes no argument of ours. */
+static char *why_now;
+
+static void say(const char *, ...) __attribute__((format(printf, 1, 2)));
+
+static void
+say(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(why_now, CONF_WHY_LEN, fmt, ap);
+	va_end(ap);
+}
+
+static void
+on_error(cfg_t *cfg, const char *fmt, va_list ap)
+{
+	char text[CONF_WHY_LEN - 64];
+
+	/* The first error is the one to mend. */
+	if (why_now[0] != '\0')
+		return;
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	say("line %d: %s", cfg->line, text);
+}
+
+static bool
+is_name(const char *s, size_t max)
+{
+	return s[0] != '\0' && s[0] != '.' && strlen(s) <= max &&
+	       s[strspn(s,
+	           "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	           "0123456789_.-")] == '\0';
+}
+
+static bool
+parse_time(const char *s, int64_t *out)
+{
+	static const struct {
+		const char *unit;
+		int64_t seconds;
+	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+	char *end;
+	size_t i;
+	long n;
+
+	if (s[0] < '0' || s[0] > '9' || strlen(s) > 10)
+		return false;
+	n = strtol(s, &end, 10);
+	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (strcmp(end, units[i].unit) != 0)
+			continue;
+		*out = n * units[i].seconds;
+		return true;
+	}
+	return false;
+}
+
+static bool
+parse_mode(const char *s, mode_t *out)
+{
+	char *end;
+	unsigned long n = strtoul(s, &end, 8);
+
+	if (s[0] == '\0' || *end != '\0' || n > 0777 || (n & 027) != 0)
+		return false;
+	*out = (mode_t)n;
+	return true;
+}
+
+static bool
+parse_id(const char *s, bool group, unsigned int *out)
+{
+	struct passwd *pw;
+	struct group *gr;
+	char *end;
+	unsigned long n = strtoul(s, &end, 10);
+
+	if (s[0] >= '0' && s[0] <= '9' && *end == '\0' && n < UINT32_MAX) {
+		*out = (unsigned int)n;
+		return true;
+	}
+	if (group) {
+		gr = getgrnam(s);
+		if (gr != NULL)
+			*out = gr->gr_gid;
+		return gr != NULL;
+	}
+	pw = getpwnam(s);
+	if (pw != NULL)
+		*out = pw->pw_uid;
+	return pw != NULL;
+}
+
+static bool
+parse_owner(const char *s, uid_t *uid, gid_t *gid)
+{
+	const char *colon = strchr(s, ':');
+	char user[64];
+
+	if (colon == NULL || colon == s || colon[1] == '\0' ||
+	    (size_t)(colon - s) >= sizeof(user))
+		return false;
+	memcpy(user, s, (size_t)(colon - s));
+	user[colon - s] = '\0';
+	return parse_id(user, false, uid) && parse_id(colon + 1, true, gid);
+}
+
+/* HOST:PORT[/SNI], with [::1] for IPv6. */
+static bool
+is_address(const char *s)
+{
+	const char *slash = strchr(s, '/'), *colon;
+	char *end;
+	unsigned long port;
+
+	for (colon = slash == NULL ? s + strlen(s) : slash; colon > s; colon--)
+		if (*colon == ':')
+			break;
+	if (colon == s || strpbrk(s, " \t\r\n") != NULL || s[0] == '-')
+		return false;
+	port = strtoul(colon + 1, &end, 10);
+	return colon[1] >= '0' && colon[1] <= '9' && port >= 1 &&
+	       port <= 65535 &&
+	       (*end == '\0' || (*end == '/' && end[1] != '\0'));
+}
+
+static bool
+is_path(const char *s)
+{
+	return s[0] == '/' && s[1] != '\0' && strlen(s) < FORMAT_PATH_MAX;
+}
+
+/* What a value of each option must be; false: say() has said why not. */
+
+static bool
+check_time(const char *s)
+{
+	int64_t seconds;
+
+	if (parse_time(s, &seconds))
+		return true;
+	say("expected a time such as \"90s\", \"10m\", \"6h\" or \"2d\"");
+	return false;
+}
+
+static bool
+check_path(const char *s)
+{
+	if (is_path(s))
+		return true;
+	say("expected an absolute path");
+	return false;
+}
+
+static bool
+check_farm(const char *s)
+{
+	if (is_name(s, STEK_FARM_MAX))
+		return true;
+	say("expected 1 to %d of A-Z a-z 0-9 _ - and . (not first)",
+	    STEK_FARM_MAX);
+	return false;
+}
+
+static bool
+check_store(const char *s)
+{
+	if (strncmp(s, "dir:", 4) == 0 && is_path(s + 4))
+		return true;
+	say("expected \"dir:\" and an absolute path; this version of stek "
+	    "has no other store");
+	return false;
+}
+
+static bool
+check_farm_key(const char *s)
+{
+	if (is_path(s))
+		return true;
+	say("expected the absolute path of a file with %d random bytes "
+	    "(\"stek init\" makes one)",
+	    STEK_FARM_KEY_LEN);
+	return false;
+}
+
+static bool
+check_user(const char *s)
+{
+	unsigned int uid;
+
+	/* Without privilege stekd stays who it is. */
+	if (geteuid() != 0 || parse_id(s, false, &uid))
+		return true;
+	say("there is no such user; create it (\"useradd --system %.32s\"), "
+	    "or name another unprivileged user",
+	    s);
+	return false;
+}
+
+static bool
+check_metrics(const char *s)
+{
+	if (s[0] == '\0' || (is_address(s) && strchr(s, '/') == NULL))
+		return true;
+	say("expected \"ADDRESS:PORT\" to listen at, or \"\" for none");
+	return false;
+}
+
+static bool
+check_format(const char *s)
+{
+	const struct format *format = format_find(s);
+
+	if (format != NULL && (format->flags & FORMAT_REFUSED) == 0)
+		return true;
+	if (format != NULL)
+		say("stek does not drive this server: %s", format->trap);
+	else
+		say("unknown format; \"stek show --format help\" lists them");
+	return false;
+}
+
+static bool
+check_owner(const char *s)
+{
+	uid_t uid;
+	gid_t gid;
+
+	if (s[0] == '\0' || parse_owner(s, &uid, &gid))
+		return true;
+	say("expected \"USER:GROUP\", both known on this host");
+	return false;
+}
+
+static bool
+check_mode(const char *s)
+{
+	mode_t mode;
+
+	if (parse_mode(s, &mode))
+		return true;
+	say("expected an octal mode with nothing for others and no write "
+	    "for the group, such as \"0600\" or \"0640\"");
+	return false;
+}
+
+static bool
+check_reload(const char *s)
+{
+	const char *wrong = reload_check(s);
+
+	if (wrong == NULL)
+		return true;
+	say("%s", wrong);
+	return false;
+}
+
+static bool
+check_verify(const char *s)
+{
+	if (s[0] == '\0' || is_address(s))
+		return true;
+	say("expected \"HOST:PORT\" or \"HOST:PORT/SERVERNAME\"");
+	return false;
+}
+
+static bool
+check_scope(const char *s)
+{
+	if (strlen(s) <= STEK_SCOPE_MAX)
+		return true;
+	say("a scope has at most %d bytes", STEK_SCOPE_MAX);
+	return false;
+}
+
+static bool
+check_allow(const char *s)
+{
+	if (strcmp(s, "disk") == 0 || strcmp(s, "unlocked") == 0)
+		return true;
+	say("expected \"disk\" or \"unlocked\"");
+	return false;
+}
+
+static const struct {
+	const char *option;
+	bool (*check)(const char *);
+} checks[] = {
+    {"farm", check_farm},
+    {"store", check_store},
+    {"farm_key", check_farm_key},
+    {"user", check_user},
+    {"control", check_path},
+    {"metrics", check_metrics},
+    {"allow", check_allow},
+    {"policy|rotate", check_time},
+    {"policy|tickets", check_time},
+    {"policy|lead", check_time},
+    {"target|format", check_format},
+    {"target|path", check_path},
+    {"target|owner", check_owner},
+    {"target|mode", check_mode},
+    {"target|reload", check_reload},
+    {"target|verify", check_verify},
+    {"target|scope", check_scope},
+};
+
+static int
+validate(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const char *value = cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1);
+	char reason[CONF_WHY_LEN - 192];
+	size_t i;
+
+	for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+		const char *name = strrchr(checks[i].option, '|');
+
+		name = name == NULL ? checks[i].option : name + 1;
+		if (strcmp(name, cfg_opt_name(opt)) != 0 ||
+		    checks[i].check(value))
+			continue;
+		(void)snprintf(reason, sizeof(reason), "%.*s",
+		    (int)sizeof(reason) - 1, why_now);
+		why_now[0] = '\0';
+		cfg_error(cfg, "%s = \"%.64s\": %s", cfg_opt_name(opt), value,
+		    reason);
+		return -1;
+	}
+	return 0;
+}
+
+static cfg_opt_t policy_opts[] = {
+    CFG_STR("rotate", "6h", CFGF_NONE),
+    CFG_STR("tickets", "12h", CFGF_NONE),
+    CFG_STR("lead", "10m", CFGF_NONE),
+    CFG_END(),
+};
+
+static cfg_opt_t target_opts[] = {
+    CFG_STR("format", NULL, CFGF_NODEFAULT),
+    CFG_STR("path", NULL, CFGF_NODEFAULT),
+    CFG_STR("owner", "", CFGF_NONE),
+    CFG_STR("mode", "0600", CFGF_NONE),
+    CFG_STR("reload", "", CFGF_NONE),
+    CFG_STR("verify", "", CFGF_NONE),
+    CFG_STR("scope", "", CFGF_NONE),
+    CFG_END(),
+};
+
+static char no_list[] = "{}";
+
+static cfg_opt_t opts[] = {
+    CFG_STR("farm", "farm", CFGF_NONE),
+    CFG_STR("store", "dir:/var/lib/stek", CFGF_NONE),
+    CFG_STR("farm_key", "/etc/stek/farm.key", CFGF_NONE),
+    CFG_STR("user", "_stek", CFGF_NONE),
+    CFG_STR("control", "/run/stek/control", CFGF_NONE),
+    CFG_STR("metrics", "", CFGF_NONE),
+    CFG_BOOL("mint", cfg_true, CFGF_NONE),
+    CFG_STR_LIST("allow", no_list, CFGF_NONE),
+    CFG_SEC("policy", policy_opts, CFGF_NONE),
+    CFG_SEC(
+        "target", target_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+    CFG_END(),
+};
+
+static char *
+copy(const char *s)
+{
+	return strdup(s == NULL ? "" : s);
+}
+
+static bool
+build_target(cfg_t *sec, struct conf_target *target)
+{
+	const char *format = cfg_getstr(sec, "format");
+	const char *path = cfg_getstr(sec, "path");
+	const char *owner = cfg_getstr(sec, "owner");
+
+	if (!is_name(cfg_title(sec), 64)) {
+		say("target \"%.64s\": expected a name of A-Z a-z 0-9 _ . -",
+		    cfg_title(sec));
+		return false;
+	}
+	if (format == NULL || path == NULL) {
+		say("target %s: it has no %s, which has no default",
+		    cfg_title(sec), format == NULL ? "format" : "path");
+		return false;
+	}
+	target->uid = geteuid();
+	target->gid = getegid();
+	if (owner[0] != '\0' && !parse_owner(owner, &target->uid, &target->gid))
+		return false;
+	if (!parse_mode(cfg_getstr(sec, "mode"), &target->mode))
+		return false;
+	target->format = format_find(format);
+	target->name = copy(cfg_title(sec));
+	target->path = copy(path);
+	target->reload = copy(cfg_getstr(sec, "reload"));
+	target->verify = copy(cfg_getstr(sec, "verify"));
+	target->scope = copy(cfg_getstr(sec, "scope"));
+	return target->name != NULL && target->path != NULL &&
+	       target->reload != NULL && target->verify != NULL &&
+	       target->scope != NULL;
+}
+
+static bool
+build_targets(cfg_t *cfg, struct conf *conf)
+{
+	unsigned int i, j, n = cfg_size(cfg, "target");
+
+	if (n > CONF_TARGETS_MAX) {
+		say("%u targets; at most %d are possible", n, CONF_TARGETS_MAX);
+		return false;
+	}
+	conf->targets = calloc(n > 0 ? n : 1, sizeof(*conf->targets));
+	if (conf->targets == NULL)
+		return false;
+	for (i = 0; i < n; i++) {
+		conf->count = i + 1;
+		if (!build_target(
+		        cfg_getnsec(cfg, "target", i), &conf->targets[i]))
+			return false;
+		for (j = 0; j < i; j++) {
+			if (strcmp(conf->targets[i].path,
+			        conf->targets[j].path) != 0)
+				continue;
+			say("targets %s and %s have the same path %s",
+			    conf->targets[j].name, conf->targets[i].name,
+			    conf->targets[i].path);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool
+build_policy(cfg_t *sec, struct stek_policy *policy)
+{
+	if (!parse_time(cfg_getstr(sec, "rotate"), &policy->rotate) ||
+	    !parse_time(cfg_getstr(sec, "tickets"), &policy->tickets) ||
+	    !parse_time(cfg_getstr(sec, "lead"), &policy->lead))
+		return false;
+	if (stek_policy_check(policy) == STEK_OK)
+		return true;
+	say("policy: expected rotate from 1s to 30d, tickets from 1s to 7d, "
+	    "lead no longer than rotate, and 2 + tickets / rotate to be at "
+	    "most %d keys; here it is %zu",
+	    STEK_KEYS_MAX, policy->rotate > 0 ? stek_policy_keys(policy) : 0);
+	return false;
+}
+
+static bool
+build_user(cfg_t *cfg, struct conf *conf)
+{
+	struct passwd *pw;
+
+	conf->uid = geteuid();
+	conf->gid = getegid();
+	conf->user = copy(cfg_getstr(cfg, "user"));
+	if (conf->user == NULL)
+		return false;
+	if (geteuid() != 0)
+		return true;
+	if (!check_user(conf->user))
+		return false;
+	pw = getpwnam(conf->user);
+	if (pw == NULL) {
+		say("user \"%.64s\": not known by name", conf->user);
+		return false;
+	}
+	conf->uid = pw->pw_uid;
+	conf->gid = pw->pw_gid;
+	return true;
+}
+
+static bool
+build(cfg_t *cfg, struct conf *conf)
+{
+	unsigned int i;
+
+	conf->farm = copy(cfg_getstr(cfg, "farm"));
+	conf->store_dir = copy(cfg_getstr(cfg, "store") + strlen("dir:"));
+	conf->farm_key = copy(cfg_getstr(cfg, "farm_key"));
+	conf->control = copy(cfg_getstr(cfg, "control"));
+	conf->metrics = copy(cfg_getstr(cfg, "metrics"));
+	conf->mint = cfg_getbool(cfg, "mint") == cfg_true;
+	if (conf->farm == NULL || conf->store_dir == NULL ||
+	    conf->farm_key == NULL || conf->control == NULL ||
+	    conf->metrics == NULL)
+		return false;
+	for (i = 0; i < cfg_size(cfg, "allow"); i++) {
+		if (strcmp(cfg_getnstr(cfg, "allow", i), "disk") == 0)
+			conf->allow_disk = true;
+		else
+			conf->allow_unlocked = true;
+	}
+	return build_user(cfg, conf) &&
+	       build_policy(cfg_getsec(cfg, "policy"), &conf->policy) &&
+	       build_targets(cfg, conf);
+}
+
+/* The file as text; its hash tells two processes that they read the same. */
+static char *
+read_text(const char *path, uint8_t hash[CONF_HASH_LEN])
+{
+	uint8_t *bytes;
+	enum stek_err err;
+	size_t len;
+	char *text = NULL;
+
+	err = stek_file_read(path, CONF_BYTES_MAX, &bytes, &len);
+	if (err != STEK_OK) {
+		say("%s; write one with \"stek init\"",
+		    err == STEK_ERR_SYSTEM ? strerror(errno)
+		                           : stek_strerror(err));
+		return NULL;
+	}
+	if (memchr(bytes, '\0', len) != NULL)
+		say("it is no text: it holds a zero byte");
+	else
+		text = strndup((const char *)bytes, len);
+	(void)crypto_generichash(hash, CONF_HASH_LEN, bytes, len, NULL, 0);
+	stek_file_free(bytes);
+	return text;
+}
+
+static struct conf *
+load(const char *path)
+{
+	struct conf *conf = calloc(1, sizeof(*conf));
+	cfg_t *cfg = NULL;
+	char *text = NULL;
+	bool good = false;
+	size_t i;
+
+	if (conf == NULL)
+		return NULL;
+	text = read_text(path, conf->hash);
+	if (text == NULL)
+		goto out;
+	cfg = cfg_init(opts, CFGF_NONE);
+	if (cfg == NULL)
+		goto out;
+	(void)cfg_set_error_function(cfg, on_error);
+	for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+		(void)cfg_set_validate_func(cfg, checks[i].option, validate);
+	if (cfg_parse_buf(cfg, text) != CFG_SUCCESS)
+		goto out;
+	good = build(cfg, conf);
+out:
+	if (cfg != NULL)
+		(void)cfg_free(cfg);
+	free(text);
+	if (good)
+		return conf;
+	conf_free(conf);
+	return NULL;
+}
+
+struct conf *
+conf_load(const char *path, char why[CONF_WHY_LEN])
+{
+	char reason[CONF_WHY_LEN];
+	struct conf *conf;
+
+	reason[0] = '\0';
+	why_now = reason;
+	conf = load(path);
+	why_now = NULL;
+	if (conf == NULL)
+		(void)snprintf(why, CONF_WHY_LEN, "%.200s: %.300s", path,
+		    reason[0] != '\0' ? reason : "out of memory");
+	return conf;
+}
+
+void
+conf_free(struct conf *conf)
+{
+	size_t i;
+
+	if (conf == NULL)
+		return;
+	for (i = 0; i < conf->count; i++) {
+		free(conf->targets[i].name);
+		free(conf->targets[i].path);
+		free(conf->targets[i].reload);
+		free(conf->targets[i].verify);
+		free(conf->targets[i].scope);
+	}
+	free(conf->targets);
+	free(conf->farm);
+	free(conf->store_dir);
+	free(conf->farm_key);
+	free(conf->user);
+	free(conf->control);
+	free(conf->metrics);
+	free(conf);
+}
+
+void
+conf_set_path(const struct conf *conf, char *path, size_t size)
+{
+	(void)snprintf(path, size, "%s/%s.set", conf->store_dir, conf->farm);
+}
+
+uint8_t *
+conf_farm_key(const struct conf *conf, char why[CONF_WHY_LEN])
+{
+	uint8_t *bytes = NULL;
+	enum stek_err err;
+	size_t len = 0;
+
+	err = stek_file_private(conf->farm_key);
+	if (err == STEK_ERR_UNSAFE) {
+		(void)snprintf(why, CONF_WHY_LEN,
+		    "%.200s: others can read or replace the farm key; "
+		    "expected mode 0600 or 0640 and owner root or uid %u",
+		    conf->farm_key, (unsigned int)geteuid());
+		return NULL;
+	}
+	if (err == STEK_OK)
+		err = stek_file_read(
+		    conf->farm_key, STEK_FARM_KEY_LEN, &bytes, &len);
+	if (err == STEK_ERR_SYSTEM) {
+		(void)snprintf(why, CONF_WHY_LEN,
+		    "%.200s: %s; \"stek init\" makes a farm key",
+		    conf->farm_key, strerror(errno));
+		return NULL;
+	}
+	if (err == STEK_OK && len == STEK_FARM_KEY_LEN &&
+	    !stek_key_weak(bytes, len))
+		return bytes;
+	stek_file_free(bytes);
+	(void)snprintf(why, CONF_WHY_LEN,
+	    "%.200s: expected exactly %d random bytes (\"stek init\" makes "
+	    "them); found %s",
+	    conf->farm_key, STEK_FARM_KEY_LEN,
+	    err == STEK_OK && len == STEK_FARM_KEY_LEN
+	        ? "bytes that are not random"
+	        : "another length");
+	return NULL;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The configuration, parsed and checked: what stek.conf(5) describes.
+ *
+ * Never here: a secret; anything that changes while stekd runs.
+ * Invariant: a struct conf that conf_load() gave is consistent: formats
+ * exist, owners are known, the policy is in bounds, no two targets write to
+ * one place.
+ */
+#ifndef STEK_CONF_H
+#define STEK_CONF_H
+
+#include <formats/format.h>
+#include <stek.h>
+
+#define CONF_DEFAULT     "/etc/stek/stek.conf"
+#define CONF_HASH_LEN    32
+#define CONF_WHY_LEN     512
+#define CONF_TARGETS_MAX 256
+
+struct conf_target {
+	char *name; /* its title; [A-Za-z0-9_.-] */
+	const struct format *format;
+	char *path; /* absolute */
+	uid_t uid;
+	gid_t gid;
+	mode_t mode; /* others have no access, the group no write */
+	char *reload; /* "": none */
+	char *verify; /* "HOST:PORT[/SNI]"; "": none */
+	char *scope; /* "": the farm's keys themselves */
+};
+
+struct conf {
+	char *farm;
+	char *store_dir; /* of store = "dir:…" */
+	char *farm_key; /* a path */
+	char *user; /* whom stekd's main process runs as */
+	uid_t uid;
+	gid_t gid;
+	char *control; /* path of the control socket */
+	char *metrics; /* "ADDRESS:PORT"; "": none */
+	bool mint; /* false: this host only follows its store */
+	bool allow_disk; /* keys on file systems that are on a disk */
+	bool allow_unlocked; /* memory that may be swapped out */
+	struct stek_policy policy;
+	struct conf_target *targets;
+	size_t count;
+	uint8_t hash[CONF_HASH_LEN]; /* of the file's bytes */
+};
+
+/*
+ * NULL if it cannot be read or is wrong: why then says file, line, what was
+ * found and what was expected.
+ */
+struct conf *conf_load(const char *path, char why[CONF_WHY_LEN]);
+void conf_free(struct conf *);
+
+/* "dir:/var/lib/stek" and farm "example": /var/lib/stek/example.set */
+void conf_set_path(const struct conf *, char *path, size_t size);
+
+/*
+ * The farm key into guarded memory (stek_file_free()).  NULL: why says what
+ * is wrong with the file.
+ */
+uint8_t *conf_farm_key(const struct conf *, char why[CONF_WHY_LEN]);
+
+#endif

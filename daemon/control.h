@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The local control socket: how stek(1) asks a running stekd.
+ *
+ * A request is one JSON object on one line, at most CONTROL_LINE_MAX bytes:
+ *
+ *	{"do": "status"}
+ *	{"do": "rotate", "now": false}
+ *	{"do": "revoke", "all": true}
+ *	{"do": "revoke", "key": "<32 hex digits>"}
+ *
+ * Answers are JSON objects, one a line; the last one has "done".  A request
+ * that cannot be carried out: {"done": false, "error": "..."}, and nothing
+ * was changed.
+ *
+ * status: one line with "done": true and what status.c puts there.
+ *
+ * rotate, revoke: first {"version": V, "sealing": "<hex>", "seal_from": T,
+ * "targets": N}, then for each target, in the order in which they confirm,
+ * {"target": NAME, "ok": BOOL, "ms": MILLISECONDS, "detail": TEXT}, last
+ * {"done": true, "failed": N}.  A target is ok once the set of version V is
+ * in its file, its server has reloaded, and its verify has proven it; where
+ * it has no verify, detail says so.
+ *
+ * The socket belongs to stekd's user, mode 0600.
+ *
+ * Never here: a key's secret bytes; names only, as hex digits.
+ */
+#ifndef STEK_CONTROL_H
+#define STEK_CONTROL_H
+
+#define CONTROL_LINE_MAX	4096
+#define CONTROL_CLIENTS_MAX	16
+#define CONTROL_IDLE_SECONDS	10
+
+struct loop;
+
+/* Listen; false: it has been logged why not. */
+bool control_start(struct loop *);
+void control_stop(struct loop *);
+
+/* The target's state has settled: tell whoever waits for it. */
+struct target;
+void control_settled(struct loop *, const struct target *);
+
+#endif

@@ -96,7 +96,8 @@ handshake_parse(struct handshake_server *server, const char *address)
 	} else if (memchr(host, ':', len) != NULL) {
 		return false;
 	}
-	if (len == 0 || len >= sizeof(server->host))
+	if (len == 0 || len >= sizeof(server->host) ||
+	    memchr(host, '[', len) != NULL || memchr(host, ']', len) != NULL)
 		return false;
 	memcpy(server->host, host, len);
 	if (strspn(colon + 1, "0123456789") != strlen(colon + 1))
@@ -233,6 +234,10 @@ ticket_came(SSL *ssl, SSL_SESSION *session)
 	return 1;
 }
 
+/*
+ * Asked for TLS 1.3 alone, a server without it says "handshake failure", like
+ * one that has other reasons; with 1.2 on offer too it answers in 1.2.
+ */
 SSL_CTX *
 handshake_ctx(int version)
 {
@@ -251,7 +256,7 @@ handshake_ctx(int version)
 	    ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(ctx, ticket_came);
 	if (SSL_CTX_set_cipher_list(ctx, "ALL:!aNULL:@SECLEVEL=0") != 1 ||
-	    SSL_CTX_set_min_proto_version(ctx, version) != 1 ||
+	    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
 	    SSL_CTX_set_max_proto_version(ctx, version) != 1) {
 		SSL_CTX_free(ctx);
 		return NULL;
@@ -438,6 +443,11 @@ handshake_run(SSL_CTX *ctx, struct handshake_server *server, SSL_SESSION *offer,
 	err = drive(&try, SSL_connect);
 	if (err != SSL_ERROR_NONE) {
 		explain(out, err, timeout);
+		goto out;
+	}
+	if (SSL_version(try.ssl) != SSL_CTX_get_max_proto_version(ctx)) {
+		end_with(out, HANDSHAKE_VERSION, "answers in %s",
+		    SSL_get_version(try.ssl));
 		goto out;
 	}
 	out->resumed = SSL_session_reused(try.ssl) == 1;

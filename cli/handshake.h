@@ -27,37 +27,37 @@ enum {
 /* How it ended; "why" tells more of all but DONE. */
 enum handshake_end {
 	HANDSHAKE_DONE = 0,
-	HANDSHAKE_UNREACHED, /* no address, refused, no route, too slow */
-	HANDSHAKE_VERSION, /* the server has not this version of TLS */
-	HANDSHAKE_ALERT, /* it sent a fatal alert */
-	HANDSHAKE_CLOSED, /* it closed the connection without an alert */
-	HANDSHAKE_SILENT, /* nothing (more) came in time */
-	HANDSHAKE_FOREIGN, /* what it said is not TLS, or is broken */
-	HANDSHAKE_LOCAL, /* this process is at fault: memory, files */
+	HANDSHAKE_UNREACHED,	/* no address, refused, no route, too slow */
+	HANDSHAKE_VERSION,	/* the server has not this version of TLS */
+	HANDSHAKE_ALERT,	/* it sent a fatal alert */
+	HANDSHAKE_CLOSED,	/* it closed the connection without an alert */
+	HANDSHAKE_SILENT,	/* nothing (more) came in time */
+	HANDSHAKE_FOREIGN,	/* what it said is not TLS, or is broken */
+	HANDSHAKE_LOCAL,	/* this process is at fault: memory, files */
 };
 
 /* A server; its address is found once, so that all goes to the same one. */
 struct handshake_server {
-	const char *address; /* HOST:PORT as it was given */
+	const char *address;	/* HOST:PORT as it was given */
 	char host[HANDSHAKE_HOST_MAX];
 	char port[6];
-	const char *sni; /* NULL: none is sent */
+	const char *sni;	/* NULL: none is sent */
 	struct sockaddr_storage at;
-	socklen_t at_len; /* 0: not known yet */
+	socklen_t at_len;	/* 0: not known yet */
 };
 
 struct handshake {
 	enum handshake_end end;
 	char why[160];
 	bool resumed;
-	bool issued; /* a ticket came that was not the offered one */
-	SSL_SESSION *session; /* with that ticket; NULL if none came */
-	const uint8_t *ticket; /* inside session */
+	bool issued;	/* a ticket came that was not the offered one */
+	SSL_SESSION *session;	/* with that ticket; NULL if none came */
+	const uint8_t *ticket;	/* inside session */
 	size_t ticket_len;
-	unsigned long lifetime; /* its hint, in seconds */
-	const char *cipher; /* static; NULL: no handshake */
+	unsigned long lifetime;	/* its hint, in seconds */
+	const char *cipher;	/* static; NULL: no handshake */
 	bool has_leaf;
-	uint8_t leaf[HANDSHAKE_LEAF_LEN]; /* SHA-256 of the certificate */
+	uint8_t leaf[HANDSHAKE_LEAF_LEN];	/* SHA-256 of the certificate */
 };
 
 /*

@@ -54,20 +54,36 @@ probe_same_name(const struct probe_own *a, const struct probe_own *b,
 }
 
 /*
- * A few names in use have 4 bytes and not 16.  Under 4 bytes alike is chance.
+ * Does the name consist of two addresses in memory?  stunnel does not set its
+ * tickets' names, so that what was in memory shows.  A random name looks like
+ * this once in 2^32.
+ */
+static bool
+left_over(const uint8_t *name)
+{
+	return name[6] == 0 && name[7] == 0 && name[14] == 0 && name[15] == 0;
+}
+
+/*
+ * What can be compared of the name.  mbed TLS has names of 4 bytes with an IV
+ * behind, whose first bytes may be alike by chance.
  */
 static size_t
-alike(const struct handshake *a, const struct handshake *b)
+name_len(const struct handshake *a, const struct handshake *b)
 {
 	size_t n = 0;
 
-	if (!probe_sealed(a))
+	if (!probe_sealed(a) || left_over(a->ticket))
 		return 0;
 	if (!probe_sealed(b))
 		return PROBE_NAME_LEN;
 	while (n < PROBE_NAME_LEN && a->ticket[n] == b->ticket[n])
 		n++;
-	return n < 4 ? 0 : n;
+	if (n == PROBE_NAME_LEN)
+		return n;
+	return n >= PROBE_NAME_SHORT && n <= PROBE_NAME_SHORT + 2
+	           ? PROBE_NAME_SHORT
+	           : 0;
 }
 
 static void
@@ -79,7 +95,7 @@ measure_own(SSL_CTX *ctx, struct handshake_server *server, int timeout,
 	own->issues = probe_sealed(&own->shake);
 	if (own->issues)
 		handshake_run(ctx, server, NULL, timeout, &own->again);
-	own->name_len = alike(&own->shake, &own->again);
+	own->name_len = name_len(&own->shake, &own->again);
 	own->error = probe_own_error(own);
 }
 
@@ -323,7 +339,12 @@ parse_options(int argc, char **argv, struct options *opt)
 		(void)fputs("stek probe: --timeout is a number of seconds, "
 		            "0.001 to 3600\n",
 		    stderr);
-	return opt->tls != -1 && opt->timeout != -1;
+	if (opt->ticket && opt->json)
+		(void)fputs("stek probe: --ticket prints JSON of its own, "
+		            "without --json\n",
+		    stderr);
+	return opt->tls != -1 && opt->timeout != -1 &&
+	       !(opt->ticket && opt->json);
 }
 
 /* False, with a message, on wrong usage. */

@@ -14,10 +14,11 @@
 #include "handshake.h"
 
 enum {
-	PROBE_SERVERS_MAX = 26, /* a to z */
+	PROBE_SERVERS_MAX = 26,	/* a to z */
 	PROBE_VERSIONS = 2,
-	PROBE_TRIES = 4, /* of a server's ticket at itself */
+	PROBE_TRIES = 4,	/* of a server's ticket at itself */
 	PROBE_NAME_LEN = 16,
+	PROBE_NAME_SHORT = 4,
 	PROBE_REASON_MAX = 1000,
 	/* As short, a TLS 1.3 "ticket" is a reference to a session cache. */
 	PROBE_REFERENCE_MAX = 32,
@@ -25,12 +26,12 @@ enum {
 
 /* One server in one version. */
 struct probe_own {
-	struct handshake shake; /* a full handshake, with its ticket */
-	struct handshake again; /* a second one */
-	size_t name_len; /* leading bytes, to 16, alike in both tickets */
-	bool supported; /* it has this version, or may have it */
-	bool issues; /* tickets that are sealed */
-	const char *error; /* NULL: it issues tickets */
+	struct handshake shake;	/* a full handshake, with its ticket */
+	struct handshake again;	/* a second one */
+	size_t name_len;	/* 16, 4, or 0: it has no stable name */
+	bool supported;	/* it has this version, or may have it */
+	bool issues;	/* tickets that are sealed */
+	const char *error;	/* NULL: it issues tickets */
 };
 
 /* The ticket of one server at another, or at itself. */
@@ -38,10 +39,10 @@ struct probe_pair {
 	bool tried;
 	unsigned int tries;
 	unsigned int resumptions;
-	bool resumed; /* each time */
-	bool renewed; /* under another key name */
-	struct handshake shake; /* the first try; its session is kept */
-	char reason[PROBE_REASON_MAX]; /* empty if it resumed */
+	bool resumed;	/* each time */
+	bool renewed;	/* under another key name */
+	struct handshake shake;	/* the first try; its session is kept */
+	char reason[PROBE_REASON_MAX];	/* empty if it resumed */
 };
 
 struct probe_version {

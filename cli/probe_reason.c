@@ -140,8 +140,8 @@ named_otherwise(const struct evidence *e, char *reason)
 	if (e->from->name_len == 0 || e->at->name_len == 0)
 		say(reason,
 		    "the keys differ, or the servers are of different kinds; "
-		    "which of these cannot be told, as key names of one of "
-		    "them change with each ticket");
+		    "which of these cannot be told, as one of them has no "
+		    "stable key names");
 	else if (same_name(e))
 		return false;
 	else if (e->back->resumed)

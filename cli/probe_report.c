@@ -222,8 +222,8 @@ put_own(size_t i, const struct probe_version *v)
 	(void)printf("  %c  %s  %8lu s  %4zu B  %s\n", letter(i), name,
 	    own->shake.lifetime, own->shake.ticket_len, leaf);
 	if (own->name_len == 0)
-		(void)printf("     not a stable name: the next ticket had "
-		             "another one\n");
+		(void)printf("     not a stable name: the server leaves it to "
+		             "chance, or has several keys\n");
 	else if (own->name_len < PROBE_NAME_LEN)
 		(void)printf("     only the first %zu bytes are the name: the "
 		             "rest changes\n",
@@ -244,12 +244,25 @@ cell(const struct probe_version *v, size_t from, size_t at)
 	return pair->shake.end == HANDSHAKE_DONE ? CELL_NO : CELL_BROKE;
 }
 
+static bool
+any_has(const struct probe *probe, const struct probe_version *v)
+{
+	size_t i;
+
+	for (i = 0; i < probe->count; i++)
+		if (v->own[i].supported)
+			return true;
+	return false;
+}
+
 static void
 put_matrix(const struct probe *probe, const struct probe_version *v)
 {
 	bool used[sizeof(cells) / sizeof(cells[0])] = {false};
 	size_t from, at, i;
 
+	if (!any_has(probe, v))
+		return;
 	(void)printf("\n%13s", "");
 	for (at = 0; at < probe->count; at++)
 		(void)printf("%*sat %c", at == 0 ? 2 : 3, "", letter(at));

@@ -9,14 +9,12 @@
  * none is known at once, and one that holds its tickets back until it first
  * writes sends them with its close.
  */
-#include <netdb.h>
-#include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
 #include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -36,33 +34,6 @@ struct attempt {
 	struct handshake *out;
 };
 
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	if (clock_gettime(CLOCK_MONOTONIC, &ts) == -1)
-		abort();
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-/* Also false on an error of poll(): the caller then gives up, as it should. */
-static bool
-ready(int fd, short events, int64_t deadline)
-{
-	struct pollfd pfd = {.fd = fd, .events = events};
-	int64_t left;
-	int n;
-
-	do {
-		left = deadline - now_ms();
-		if (left <= 0)
-			return false;
-		n = poll(&pfd, 1, (int)left);
-	} while (n == -1 && errno == EINTR);
-	return n == 1;
-}
-
 __attribute__((format(printf, 3, 4))) static void
 end_with(struct handshake *out, enum handshake_end end, const char *fmt, ...)
 {
@@ -74,157 +45,12 @@ end_with(struct handshake *out, enum handshake_end end, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* --- where the server is ------------------------------------------------ */
-
-bool
-handshake_parse(struct handshake_server *server, const char *address)
-{
-	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST}, *ai;
-	const char *host = address, *colon = strrchr(address, ':');
-	size_t len;
-	char *end;
-	unsigned long port;
-
-	memset(server, 0, sizeof(*server));
-	server->address = address;
-	if (colon == NULL)
-		return false;
-	len = (size_t)(colon - address);
-	if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
-		host++;
-		len -= 2;
-	} else if (memchr(host, ':', len) != NULL) {
-		return false;
-	}
-	if (len == 0 || len >= sizeof(server->host) ||
-	    memchr(host, '[', len) != NULL || memchr(host, ']', len) != NULL)
-		return false;
-	memcpy(server->host, host, len);
-	if (strspn(colon + 1, "0123456789") != strlen(colon + 1))
-		return false;
-	port = strtoul(colon + 1, &end, 10);
-	if (*end != '\0' || port < 1 || port > 65535)
-		return false;
-	(void)snprintf(server->port, sizeof(server->port), "%lu", port);
-	if (getaddrinfo(server->host, NULL, &hints, &ai) == 0)
-		freeaddrinfo(ai);
-	else
-		server->sni = server->host;
-	return true;
-}
-
-/*
- * Looking a name up cannot be bounded but by doing it aside.  A request that
- * can be neither finished nor cancelled in time is left to its thread.
- */
-static struct addrinfo *
-look_up(struct handshake_server *server, int timeout, struct handshake *out)
-{
-	static const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-	struct timespec wait = {timeout / 1000, timeout % 1000 * 1000000L};
-	struct gaicb *req = calloc(1, sizeof(*req));
-	struct addrinfo *found = NULL;
-	int err;
-
-	if (req == NULL) {
-		end_with(out, HANDSHAKE_LOCAL, "out of memory");
-		return NULL;
-	}
-	req->ar_name = server->host;
-	req->ar_service = server->port;
-	req->ar_request = &hints;
-	err = getaddrinfo_a(GAI_NOWAIT, &req, 1, NULL);
-	if (err == 0) {
-		(void)gai_suspend((const struct gaicb *const *)&req, 1, &wait);
-		err = gai_error(req);
-		if (err == EAI_INPROGRESS && gai_cancel(req) != EAI_CANCELED)
-			req = NULL;
-	}
-	if (err == 0)
-		found = req->ar_result;
-	else if (err == EAI_INPROGRESS)
-		end_with(out, HANDSHAKE_UNREACHED,
-		    "its name is not found within %g s", timeout / 1000.0);
-	else
-		end_with(out, HANDSHAKE_UNREACHED, "its name is not found: %s",
-		    gai_strerror(err));
-	free(req);
-	return found;
-}
-
-static int
-connect_to(const struct sockaddr *at, socklen_t len, int timeout,
-    struct handshake *out)
-{
-	int64_t deadline = now_ms() + timeout;
-	socklen_t err_len = sizeof(int);
-	int err = 0, fd;
-
-	fd = socket(
-	    at->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd == -1) {
-		end_with(
-		    out, HANDSHAKE_LOCAL, "no socket: %s", strerror(errno));
-		return -1;
-	}
-	if (connect(fd, at, len) == 0)
-		return fd;
-	if (errno != EINPROGRESS)
-		err = errno;
-	else if (!ready(fd, POLLOUT, deadline))
-		err = ETIMEDOUT;
-	else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &err_len) == -1)
-		err = errno;
-	if (err == 0)
-		return fd;
-	if (err == ETIMEDOUT)
-		end_with(out, HANDSHAKE_UNREACHED,
-		    "no connection within %g s: wrong address, host down or "
-		    "firewall",
-		    timeout / 1000.0);
-	else if (err == ECONNREFUSED)
-		end_with(out, HANDSHAKE_UNREACHED,
-		    "connection refused: nothing listens there");
-	else
-		end_with(out, HANDSHAKE_UNREACHED, "no connection: %s",
-		    strerror(err));
-	(void)close(fd);
-	return -1;
-}
-
-/* A connected socket; -1: out says why there is none. */
-static int
-reach(struct handshake_server *server, int timeout, struct handshake *out)
-{
-	struct addrinfo *found, *ai;
-	int fd = -1;
-
-	if (server->at_len > 0)
-		return connect_to((struct sockaddr *)&server->at,
-		    server->at_len, timeout, out);
-	found = look_up(server, timeout, out);
-	for (ai = found; ai != NULL && fd == -1; ai = ai->ai_next) {
-		fd = connect_to(ai->ai_addr, ai->ai_addrlen, timeout, out);
-		if (fd == -1)
-			continue;
-		memcpy(&server->at, ai->ai_addr, ai->ai_addrlen);
-		server->at_len = ai->ai_addrlen;
-		out->end = HANDSHAKE_DONE;
-		out->why[0] = '\0';
-	}
-	if (found != NULL)
-		freeaddrinfo(found);
-	return fd;
-}
-
-/* --- the handshake ------------------------------------------------------ */
-
 /* In TLS 1.3: a ticket has come. The first one is kept. */
 static int
 ticket_came(SSL *ssl, SSL_SESSION *session)
 {
 	struct attempt *try = SSL_get_app_data(ssl);
-	int64_t soon = now_ms() + TICKET_LINGER;
+	int64_t soon = reach_now() + TICKET_LINGER;
 
 	if (SSL_version(ssl) != TLS1_3_VERSION || try->out->session != NULL)
 		return 0;
@@ -282,7 +108,7 @@ drive(struct attempt *try, int (*step)(SSL *))
 		err = SSL_get_error(try->ssl, n);
 		if (err != SSL_ERROR_WANT_READ && err != SSL_ERROR_WANT_WRITE)
 			return err;
-		if (!ready(try->fd,
+		if (!reach_ready(try->fd,
 		        err == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT,
 		        try->deadline))
 			return err;
@@ -365,11 +191,11 @@ await_ticket(struct attempt *try, int timeout)
 	int err;
 
 	try->deadline =
-	    now_ms() + (timeout < TICKET_WAIT ? timeout : TICKET_WAIT);
+	    reach_now() + (timeout < TICKET_WAIT ? timeout : TICKET_WAIT);
 	(void)SSL_shutdown(try->ssl);
 	do
 		err = drive(try, discard);
-	while (err == SSL_ERROR_NONE && now_ms() < try->deadline);
+	while (err == SSL_ERROR_NONE && reach_now() < try->deadline);
 	if (err == SSL_ERROR_SSL && try->out->session == NULL &&
 	    ERR_GET_REASON(ERR_peek_error()) > SSL_AD_REASON_OFFSET)
 		explain(try->out, err, timeout);
@@ -424,22 +250,25 @@ prepare(struct attempt *try, SSL_CTX *ctx, const char *sni, SSL_SESSION *offer)
 }
 
 void
-handshake_run(SSL_CTX *ctx, struct handshake_server *server, SSL_SESSION *offer,
+handshake_run(SSL_CTX *ctx, struct reach_server *server, SSL_SESSION *offer,
     int timeout, struct handshake *out)
 {
 	struct attempt try = {.fd = -1, .out = out};
 	int err;
 
 	memset(out, 0, sizeof(*out));
-	try.fd = reach(server, timeout, out);
+	out->end = HANDSHAKE_UNREACHED;
+	try.fd = reach_connect(server, timeout, out->why);
 	if (try.fd == -1)
 		return;
+	out->end = HANDSHAKE_DONE;
+	out->why[0] = '\0';
 	if (!prepare(&try, ctx, server->sni, offer)) {
 		end_with(out, HANDSHAKE_LOCAL, "OpenSSL: %s",
 		    ERR_reason_error_string(ERR_peek_error()));
 		goto out;
 	}
-	try.deadline = now_ms() + timeout;
+	try.deadline = reach_now() + timeout;
 	err = drive(&try, SSL_connect);
 	if (err != SSL_ERROR_NONE) {
 		explain(out, err, timeout);

@@ -4,14 +4,12 @@
  *
  * Never here: what a result says about a farm, see probe_reason.c; and no
  * trust: certificates are not verified, since what is tested is keys.
- * Every call ends: finding the name, connecting, the handshake and the wait
- * for a ticket are each bounded by the timeout.  Secrets of a session stay in
+ * Every call ends: connecting, the handshake and the wait for a ticket are
+ * each bounded by the timeout.  Secrets of a session stay in
  * its SSL_SESSION.
  */
 #ifndef STEK_HANDSHAKE_H
 #define STEK_HANDSHAKE_H
-
-#include <sys/socket.h>
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,8 +17,9 @@
 
 #include <openssl/ssl.h>
 
+#include "reach.h"
+
 enum {
-	HANDSHAKE_HOST_MAX = 256,
 	HANDSHAKE_LEAF_LEN = 32,
 };
 
@@ -36,19 +35,9 @@ enum handshake_end {
 	HANDSHAKE_LOCAL,	/* this process is at fault: memory, files */
 };
 
-/* A server; its address is found once, so that all goes to the same one. */
-struct handshake_server {
-	const char *address;	/* HOST:PORT as it was given */
-	char host[HANDSHAKE_HOST_MAX];
-	char port[6];
-	const char *sni;	/* NULL: none is sent */
-	struct sockaddr_storage at;
-	socklen_t at_len;	/* 0: not known yet */
-};
-
 struct handshake {
 	enum handshake_end end;
-	char why[160];
+	char why[REACH_WHY_MAX];
 	bool resumed;
 	bool issued;	/* a ticket came that was not the offered one */
 	SSL_SESSION *session;	/* with that ticket; NULL if none came */
@@ -59,12 +48,6 @@ struct handshake {
 	bool has_leaf;
 	uint8_t leaf[HANDSHAKE_LEAF_LEN];	/* SHA-256 of the certificate */
 };
-
-/*
- * Take HOST:PORT or [IPV6]:PORT apart; a host that is a name becomes the
- * SNI.  False if it is not of that form.  Keeps the pointer.
- */
-bool handshake_parse(struct handshake_server *, const char *address);
 
 /*
  * For handshakes of one version, TLS1_2_VERSION or TLS1_3_VERSION; NULL if
@@ -78,7 +61,7 @@ SSL_CTX *handshake_ctx(int version);
  * offered again.  Timeout in milliseconds.  Fills out, which then needs
  * handshake_free().
  */
-void handshake_run(SSL_CTX *, struct handshake_server *, SSL_SESSION *offer,
+void handshake_run(SSL_CTX *, struct reach_server *, SSL_SESSION *offer,
     int timeout, struct handshake *out);
 
 void handshake_free(struct handshake *);

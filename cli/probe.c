@@ -87,7 +87,7 @@ name_len(const struct handshake *a, const struct handshake *b)
 }
 
 static void
-measure_own(SSL_CTX *ctx, struct handshake_server *server, int timeout,
+measure_own(SSL_CTX *ctx, struct reach_server *server, int timeout,
     struct probe_own *own)
 {
 	handshake_run(ctx, server, NULL, timeout, &own->shake);
@@ -104,7 +104,7 @@ measure_own(SSL_CTX *ctx, struct handshake_server *server, int timeout,
  * their own: then luck decides, and more tries show it.
  */
 static void
-measure_home(SSL_CTX *ctx, struct handshake_server *server, int timeout,
+measure_home(SSL_CTX *ctx, struct reach_server *server, int timeout,
     const struct probe_own *own, struct probe_pair *pair)
 {
 	struct handshake more;
@@ -257,7 +257,7 @@ worth_another(enum handshake_end end)
 static int
 run_ticket(struct probe *probe, const struct options *opt)
 {
-	struct handshake_server *server = &probe->servers[0];
+	struct reach_server *server = &probe->servers[0];
 	struct handshake *best = NULL, *shake;
 	const struct probe_version *v = NULL;
 	SSL_CTX *ctx;
@@ -362,7 +362,7 @@ parse_servers(
 		return false;
 	}
 	for (i = 0; i < count; i++) {
-		if (!handshake_parse(&probe->servers[i], args[i])) {
+		if (!reach_parse(&probe->servers[i], args[i])) {
 			(void)fprintf(stderr,
 			    "stek probe: \"%s\" is not of the form HOST:PORT "
 			    "or [IPV6]:PORT\n",

@@ -55,7 +55,7 @@ struct probe_version {
 struct probe {
 	size_t count;
 	size_t version_count;
-	struct handshake_server servers[PROBE_SERVERS_MAX];
+	struct reach_server servers[PROBE_SERVERS_MAX];
 	struct probe_version versions[PROBE_VERSIONS];
 };
 

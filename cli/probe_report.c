@@ -64,7 +64,7 @@ supported_json(const struct probe_own *own)
 }
 
 static json_t *
-own_json(const struct handshake_server *server, const struct probe_own *own)
+own_json(const struct reach_server *server, const struct probe_own *own)
 {
 	json_int_t lifetime = (json_int_t)own->shake.lifetime;
 	json_int_t len = (json_int_t)own->shake.ticket_len;

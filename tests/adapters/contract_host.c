@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Scopes by host name: a ticket stays with the host that gave it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "expect.h"
+
+#define HOSTS 80 /* more, with their keys, than an adapter keeps at once */
+
+static void *
+hosts_server(const struct farm *farm)
+{
+	if (cannot(farm, CONTRACT_NO_HOSTS, CONTRACT_NO_HOSTS))
+		skip();
+	return farm_server(farm, farm->ring, true);
+}
+
+/* Given at one host, presented at another. */
+static void
+carry(const struct farm *farm, const char *from, const char *to, bool resumes)
+{
+	struct stek_key key = farm_key_good();
+	void *server = hosts_server(farm);
+	struct visit v, w;
+
+	PUBLISH(farm->ring, &key);
+	first_visit(farm, server, from, &v);
+	return_visit(farm, server, to, &v, &w);
+	if (resumes)
+		expect_resumed(&w);
+	else
+		expect_full(&w);
+	visit_free(&v);
+	visit_free(&w);
+	farm->library->server_free(server);
+}
+
+static void
+a_ticket_of_a_host_resumes_at_that_host(void **state)
+{
+	carry(*state, "a.example", "a.example", true);
+}
+
+static void
+a_ticket_of_a_host_does_not_resume_at_another(void **state)
+{
+	carry(*state, "a.example", "b.example", false);
+}
+
+static void
+a_ticket_of_a_host_does_not_resume_without_a_host(void **state)
+{
+	carry(*state, "a.example", NULL, false);
+}
+
+static void
+a_ticket_without_a_host_does_not_resume_at_a_host(void **state)
+{
+	carry(*state, NULL, "a.example", false);
+}
+
+static void
+a_ticket_without_a_host_resumes_without_a_host(void **state)
+{
+	carry(*state, NULL, NULL, true);
+}
+
+/* RFC 6066, section 3: host names are compared without regard to case. */
+static void
+a_host_in_capitals_is_the_same_host(void **state)
+{
+	carry(*state, "a.example", "A.EXAMPLE", true);
+}
+
+static void
+a_ticket_of_a_host_resumes_at_another_server(void **state)
+{
+	const struct farm *farm = *state;
+	struct stek_key key = farm_key_good();
+	void *one = hosts_server(farm), *two = hosts_server(farm);
+	struct visit v, w;
+
+	PUBLISH(farm->ring, &key);
+	first_visit(farm, one, "a.example", &v);
+	return_visit(farm, two, "a.example", &v, &w);
+	expect_resumed(&w);
+	visit_free(&v);
+	visit_free(&w);
+	farm->library->server_free(one);
+	farm->library->server_free(two);
+}
+
+static void
+a_ticket_of_a_host_has_a_name_of_its_own(void **state)
+{
+	const struct farm *farm = *state;
+	struct stek_key key = farm_key_good(), scoped;
+	void *server = hosts_server(farm);
+	struct visit v;
+
+	assert_int_equal(stek_scope_key(&key, "a.example", &scoped), STEK_OK);
+	PUBLISH(farm->ring, &key);
+	first_visit(farm, server, "a.example", &v);
+	expect_ticket_of(&v, &scoped);
+	visit_free(&v);
+	farm->library->server_free(server);
+}
+
+/* What a server without scopes gave is of no host. */
+static void
+a_ticket_without_scope_does_not_resume_at_a_host(void **state)
+{
+	const struct farm *farm = *state;
+	struct stek_key key = farm_key_good();
+	void *server = hosts_server(farm);
+	struct visit v, w;
+
+	PUBLISH(farm->ring, &key);
+	first_visit(farm, farm->server, "a.example", &v);
+	return_visit(farm, server, "a.example", &v, &w);
+	expect_full(&w);
+	visit_free(&w);
+	return_visit(farm, server, NULL, &v, &w);
+	expect_full(&w);
+	visit_free(&v);
+	visit_free(&w);
+	farm->library->server_free(server);
+}
+
+static void
+a_renewed_ticket_stays_with_its_host(void **state)
+{
+	const struct farm *farm = *state;
+	struct stek_key old = farm_key(-120, 3600, 7200);
+	struct stek_key new = farm_key(-60, 3600, 7200);
+	void *server = hosts_server(farm);
+	struct visit v, w, x;
+
+	if (cannot(farm, CONTRACT_NO_RENEWAL_12, CONTRACT_NO_RENEWAL_13))
+		skip();
+	PUBLISH(farm->ring, &old);
+	first_visit(farm, server, "a.example", &v);
+	PUBLISH(farm->ring, &old, &new);
+	return_visit(farm, server, "a.example", &v, &w);
+	expect_resumed(&w);
+	assert_true(w.tickets > 0);
+	PUBLISH(farm->ring, &new);
+	return_visit(farm, server, "a.example", &w, &x);
+	expect_resumed(&x);
+	visit_free(&x);
+	return_visit(farm, server, "b.example", &w, &x);
+	expect_full(&x);
+	visit_free(&x);
+	return_visit(farm, server, NULL, &w, &x);
+	expect_full(&x);
+	visit_free(&v);
+	visit_free(&w);
+	visit_free(&x);
+	farm->library->server_free(server);
+}
+
+static void
+a_revoked_ticket_of_a_host_gets_a_full_handshake(void **state)
+{
+	const struct farm *farm = *state;
+	struct stek_key key = farm_key_good(), new = farm_key_good();
+	void *server = hosts_server(farm);
+	struct visit v, w;
+
+	PUBLISH(farm->ring, &key);
+	first_visit(farm, server, "a.example", &v);
+	PUBLISH(farm->ring, &new);
+	return_visit(farm, server, "a.example", &v, &w);
+	expect_full(&w);
+	visit_free(&v);
+	visit_free(&w);
+	farm->library->server_free(server);
+}
+
+static void
+tickets_of_very_many_hosts_resume_each_at_its_own(void **state)
+{
+	const struct farm *farm = *state;
+	struct stek_key key = farm_key_good();
+	void *server = hosts_server(farm);
+	struct visit v[HOSTS], w;
+	char host[32];
+	size_t i;
+
+	PUBLISH(farm->ring, &key);
+	for (i = 0; i < HOSTS; i++) {
+		(void)snprintf(host, sizeof(host), "host%zu.example", i);
+		first_visit(farm, server, host, &v[i]);
+	}
+	for (i = 0; i < HOSTS; i++) {
+		(void)snprintf(host, sizeof(host), "host%zu.example", i);
+		return_visit(farm, server, host, &v[i], &w);
+		expect_resumed(&w);
+		visit_free(&w);
+		visit_free(&v[i]);
+	}
+	farm->library->server_free(server);
+}
+
+const struct point host_points[] = {
+    POINT(a_ticket_of_a_host_resumes_at_that_host),
+    POINT(a_ticket_of_a_host_resumes_at_another_server),
+    POINT(a_ticket_of_a_host_does_not_resume_at_another),
+    POINT(a_ticket_of_a_host_does_not_resume_without_a_host),
+    POINT(a_ticket_without_a_host_does_not_resume_at_a_host),
+    POINT(a_ticket_without_a_host_resumes_without_a_host),
+    POINT(a_host_in_capitals_is_the_same_host),
+    POINT(a_ticket_of_a_host_has_a_name_of_its_own),
+    POINT(a_ticket_without_scope_does_not_resume_at_a_host),
+    POINT(a_renewed_ticket_stays_with_its_host),
+    POINT(a_revoked_ticket_of_a_host_gets_a_full_handshake),
+    POINT(tickets_of_very_many_hosts_resume_each_at_its_own),
+    END_OF_POINTS,
+};

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The words that the contract's tests are written in.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "expect.h"
+
+void
+expect_full(const struct visit *v)
+{
+	assert_int_equal(v->alert, -1);
+	assert_true(v->connected);
+	assert_false(v->resumed);
+}
+
+void
+expect_resumed(const struct visit *v)
+{
+	assert_int_equal(v->alert, -1);
+	assert_true(v->connected);
+	assert_true(v->resumed);
+}
+
+void
+expect_ticket_of(const struct visit *v, const struct stek_key *key)
+{
+	assert_true(v->tickets > 0);
+	assert_true(v->ticket_len > STEK_NAME_LEN);
+	assert_memory_equal(v->ticket, key->name, STEK_NAME_LEN);
+}
+
+void
+expect_no_ticket(const struct visit *v)
+{
+	assert_int_equal(v->tickets, 0);
+}
+
+bool
+cannot(const struct farm *farm, unsigned int what12, unsigned int what13)
+{
+	unsigned int what = farm->version == CONTRACT_TLS12 ? what12 : what13;
+
+	return (farm->library->cannot & what) != 0;
+}
+
+void
+first_visit(
+    const struct farm *farm, void *server, const char *host, struct visit *v)
+{
+	farm_visit(farm, server, NULL, host, v);
+	expect_full(v);
+	assert_non_null(v->session);
+	assert_true(v->tickets > 0);
+}
+
+void
+return_visit(const struct farm *farm, void *server, const char *host,
+    const struct visit *v, struct visit *w)
+{
+	farm_visit(farm, server, v->session, host, w);
+}

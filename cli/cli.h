@@ -18,7 +18,13 @@ struct cli {
 	const char *conf;	/* path of the configuration, never NULL */
 };
 
-/* argv[0] is the verb; the return value is the exit status. */
+/*
+ * argv[0] is "stek", for getopt's messages; the verb's arguments follow.
+ * The return value is the exit status.
+ */
+int verb_export(const struct cli *, int argc, char **argv);
+int verb_init(const struct cli *, int argc, char **argv);
 int verb_probe(const struct cli *, int argc, char **argv);
+int verb_show(const struct cli *, int argc, char **argv);
 
 #endif

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli.h"
+#include <daemon/conf.h>
 
-#define CONF_DEFAULT "/etc/stek/stek.conf"
+#include "cli.h"
 
 struct verb {
 	const char *name;
@@ -20,6 +20,13 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
+    {"init", "", "make what stekd needs, where it is missing", verb_init},
+    {"export", "--format FORMAT [--scope SCOPE] [-o FILE|FOLDER]",
+        "write the farm's keys for a server", verb_export},
+    {"show",
+        "[--format FORMAT FILE|FOLDER]\n"
+        "       stek show --format help",
+        "list keys by name and time, or the formats", verb_show},
     {"probe",
         "[--json | --ticket] [--tls 1.2|1.3] [--sni NAME]\n"
         "                  [--timeout SECONDS] HOST:PORT...",
@@ -43,7 +50,8 @@ usage(FILE *to)
 static void
 usage_verb(FILE *to, const struct verb *verb)
 {
-	(void)fprintf(to, "usage: stek %s %s\n", verb->name, verb->args);
+	(void)fprintf(
+	    to, "usage: stek [-c FILE] %s %s\n", verb->name, verb->args);
 }
 
 static const struct verb *
@@ -90,6 +98,7 @@ take_common(int argc, char **argv, struct cli *cli, int *help)
 int
 main(int argc, char **argv)
 {
+	static char program[] = "stek";
 	struct cli cli = {.conf = CONF_DEFAULT};
 	const struct verb *verb = NULL;
 	int help = 0, status;
@@ -113,6 +122,7 @@ main(int argc, char **argv)
 		usage(stderr);
 		return CLI_USAGE;
 	}
+	argv[0] = program;
 	status = verb->run(&cli, argc, argv);
 	if (status == CLI_USAGE)
 		usage_verb(stderr, verb);

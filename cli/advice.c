@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * See advice.h.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "advice.h"
+
+static const struct advice table[] = {
+    {"nginx", "in http{} of nginx.conf", "include @/*.conf;",
+        "systemctl reload nginx"},
+    {"nginx48", "in http{} of nginx.conf", "include @/*.conf;",
+        "systemctl reload nginx"},
+    {"haproxy", "on each bind line of haproxy.cfg", "tls-ticket-keys @",
+        "haproxy:/run/haproxy/admin.sock"},
+    {"haproxy48", "on each bind line of haproxy.cfg", "tls-ticket-keys @",
+        "haproxy:/run/haproxy/admin.sock"},
+    {"lighttpd", "beside ssl.pemfile in lighttpd.conf", "ssl.stek-file = \"@\"",
+        "signal:USR1:/run/lighttpd.pid"},
+    {"apache", "beside SSLCertificateFile", "SSLSessionTicketKeyFile @",
+        "systemctl reload apache2"},
+    {"h2o", "at the top level of h2o.conf",
+        "ssl-session-resumption: {mode: ticket, ticket-store: file, "
+        "ticket-file: @}",
+        NULL},
+    {"trafficserver", "in records.config",
+        "CONFIG proxy.config.ssl.server.ticket_key.filename STRING @",
+        "traffic_ctl config reload"},
+    {"nghttpx", "in nghttpx.conf", "include=@/keys.conf",
+        "systemctl reload nghttpx"},
+    {"nghttpx48", "in nghttpx.conf", "include=@/keys.conf",
+        "systemctl reload nghttpx"},
+    {"dnsdist", "in the options of addTLSLocal() or addDOHLocal()",
+        "ticketKeyFile=\"@\", ticketsKeysRotationDelay=0",
+        "dnsdist -c -e 'reloadAllCertificates()'"},
+    {"unbound", "in unbound.conf", "include: \"@/*.conf\"",
+        "systemctl restart unbound"},
+    {"envoy",
+        "as session_ticket_keys_sds_secret_config of the listener's TLS "
+        "context",
+        "sds_config: {path_config_source: {path: \"@\"}}", NULL},
+    {"stunnel", "at the top of stunnel.conf, for the folder of that file",
+        "include = FOLDER (it holds @ and nothing else)",
+        "systemctl reload stunnel4"},
+    {"knot-resolver", "in kresd.conf", "net.tls_sticket_secret_file('@')",
+        "systemctl restart kresd@1"},
+    {"ring", "in the server's source, see stek(3)",
+        "stek_ring_open(\"@\", &ring)", NULL},
+};
+
+const struct advice *
+advice_find(const char *format)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		if (strcmp(table[i].format, format) == 0)
+			return &table[i];
+	return NULL;
+}
+
+void
+advice_line(
+    const struct advice *advice, const char *path, char *text, size_t size)
+{
+	const char *at = strchr(advice->line, '@');
+
+	(void)snprintf(text, size, "%.*s%s%s", (int)(at - advice->line),
+	    advice->line, path, at + 1);
+}

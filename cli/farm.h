@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The farm as this host has it: its configuration, its farm key and the set
+ * in its store, read without asking stekd.
+ *
+ * Never here: changing any of them.
+ */
+#ifndef STEK_FARM_H
+#define STEK_FARM_H
+
+#include <daemon/conf.h>
+#include <daemon/store.h>
+
+#include "cli.h"
+
+struct farm {
+	struct conf *conf;
+	struct store store;
+	uint8_t *key;		/* the farm key, or NULL */
+	struct stek_set *set;	/* of version 0 if the store has none yet */
+	char why[CONF_WHY_LEN];	/* why farm_read() failed */
+};
+
+/* Start with the configuration alone; false: it has been said why not. */
+bool farm_open(struct farm *, const struct cli *);
+
+/* The farm key and the set; false: farm->why. */
+bool farm_read(struct farm *);
+
+void farm_close(struct farm *);
+
+#endif

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * stek init: what stekd needs before it can start, each only if missing.
+ *
+ * Never here: replacing or repairing what is there; a key's bytes on any
+ * output.
+ * Invariant: a second run makes nothing and says so.
+ */
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "advice.h"
+#include "farm.h"
+#include "place.h"
+#include "say.h"
+
+static const char template[] =
+    "# stek.conf: see stek.conf(5).  What is commented out shows the default.\n"
+    "\n"
+    "# The farm's name; the same on every host of the farm.\n"
+    "#farm     = \"farm\"\n"
+    "\n"
+    "# Where the farm's keys are kept, encrypted with the farm key.\n"
+    "#store    = \"dir:/var/lib/stek\"\n"
+    "#farm_key = \"/etc/stek/farm.key\"\n"
+    "\n"
+    "# Who stekd runs as, and the socket at which stek(1) finds it.\n"
+    "#user     = \"_stek\"\n"
+    "#control  = \"/run/stek/control\"\n"
+    "\n"
+    "# Prometheus metrics, such as \"127.0.0.1:9466\".\n"
+    "#metrics  = \"\"\n"
+    "\n"
+    "# false on hosts whose store is copied from another host.\n"
+    "#mint     = true\n"
+    "\n"
+    "# A key seals for `rotate`, its tickets open for `tickets`, and it is\n"
+    "# handed to every server `lead` before it seals.\n"
+    "#policy { rotate = \"6h\"  tickets = \"12h\"  lead = \"10m\" }\n"
+    "\n"
+    "# One target for each place that keys go to.  This one needs in\n"
+    "# nginx.conf, at http{}:  include /run/stek/web/*.conf;\n"
+    "#target web {\n"
+    "#    format = \"nginx\"               # \"stek show --format help\"\n"
+    "#    path   = \"/run/stek/web\"\n"
+    "#    owner  = \"root:root\"\n"
+    "#    mode   = \"0600\"\n"
+    "#    reload = \"systemctl reload nginx\"\n"
+    "#    verify = \"127.0.0.1:443\"\n"
+    "#    scope  = \"\"\n"
+    "#}\n";
+
+static void
+tell(const char *what, const char *path, const char *meaning)
+{
+	(void)printf("%-6s %-28s %s\n", what, path, meaning);
+}
+
+static bool
+fail(const char *path)
+{
+	say_error("%s: %s", path, strerror(errno));
+	return false;
+}
+
+/* 1: it is there; 0: it is not; -1: that cannot be told, and it was said. */
+static int
+exists(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == 0)
+		return 1;
+	if (errno == ENOENT)
+		return 0;
+	(void)fail(path);
+	return -1;
+}
+
+/* The folders above the path, for all to enter. */
+static bool
+make_parents(const char *path)
+{
+	char folder[PATH_MAX];
+	char *slash;
+
+	if (snprintf(folder, sizeof(folder), "%s", path) >=
+	    (int)sizeof(folder)) {
+		errno = ENAMETOOLONG;
+		return fail(path);
+	}
+	for (slash = folder; (slash = strchr(slash + 1, '/')) != NULL;) {
+		*slash = '\0';
+		if (mkdir(folder, 0755) < 0 && errno != EEXIST)
+			return fail(folder);
+		*slash = '/';
+	}
+	return true;
+}
+
+static bool
+make_conf(const char *path)
+{
+	int there = exists(path);
+
+	if (there < 0)
+		return false;
+	if (there > 0) {
+		tell("found", path, "configuration");
+		return true;
+	}
+	if (!make_parents(path))
+		return false;
+	if (stek_file_write(path, (const uint8_t *)template,
+	        sizeof(template) - 1, 0644, (uid_t)-1, (gid_t)-1) != STEK_OK)
+		return fail(path);
+	tell("made", path, "configuration: edit it, then run init again");
+	return true;
+}
+
+/* Under its name only if nobody else has made one meanwhile. */
+static bool
+place_farm_key(const struct conf *conf, const uint8_t *bytes)
+{
+	mode_t mode = conf->uid == geteuid() ? 0600 : 0640;
+	char temp[PATH_MAX];
+	int failed;
+
+	if (snprintf(temp, sizeof(temp), "%s.init", conf->farm_key) >=
+	    (int)sizeof(temp)) {
+		errno = ENAMETOOLONG;
+		return fail(conf->farm_key);
+	}
+	/* Root's, so that stekd's user can read it but never replace it. */
+	if (stek_file_write(temp, bytes, STEK_FARM_KEY_LEN, mode, (uid_t)-1,
+	        conf->gid) != STEK_OK)
+		return fail(conf->farm_key);
+	failed = link(temp, conf->farm_key) < 0 ? errno : 0;
+	(void)unlink(temp);
+	errno = failed;
+	return failed == 0 ? true : fail(conf->farm_key);
+}
+
+static bool
+make_farm_key(const struct conf *conf)
+{
+	int there = exists(conf->farm_key);
+	uint8_t *bytes;
+	bool made;
+
+	if (there < 0)
+		return false;
+	if (there > 0) {
+		tell("found", conf->farm_key, "farm key");
+		return true;
+	}
+	if (!make_parents(conf->farm_key))
+		return false;
+	bytes = stek_file_alloc(STEK_FARM_KEY_LEN);
+	if (bytes == NULL) {
+		say_error("no guarded memory to be had (see \"ulimit -l\")");
+		return false;
+	}
+	do
+		randombytes_buf(bytes, STEK_FARM_KEY_LEN);
+	while (stek_key_weak(bytes, STEK_FARM_KEY_LEN));
+	made = place_farm_key(conf, bytes);
+	stek_file_free(bytes);
+	if (made)
+		tell("made", conf->farm_key,
+		    "farm key: copy it to every host of the farm, as you would "
+		    "a TLS private key");
+	return made;
+}
+
+static bool
+make_store(const struct conf *conf)
+{
+	int there = exists(conf->store_dir);
+
+	if (there < 0)
+		return false;
+	if (there > 0) {
+		tell("found", conf->store_dir, "store");
+		return true;
+	}
+	if (!make_parents(conf->store_dir))
+		return false;
+	if (mkdir(conf->store_dir, 0700) < 0)
+		return fail(conf->store_dir);
+	if (geteuid() == 0 && chown(conf->store_dir, conf->uid, conf->gid) < 0)
+		return fail(conf->store_dir);
+	tell("made", conf->store_dir, "store");
+	return true;
+}
+
+static bool
+check_farm_key(const struct conf *conf)
+{
+	char why[CONF_WHY_LEN];
+	uint8_t *bytes = conf_farm_key(conf, why);
+
+	if (bytes == NULL)
+		say_error("%s", why);
+	stek_file_free(bytes);
+	return bytes != NULL;
+}
+
+static bool
+check_store(const struct conf *conf)
+{
+	struct stat st;
+
+	if (stat(conf->store_dir, &st) < 0)
+		return fail(conf->store_dir);
+	if (!S_ISDIR(st.st_mode))
+		say_error("%s: expected a folder", conf->store_dir);
+	else if (st.st_uid != conf->uid && st.st_uid != 0)
+		say_error("%s: belongs to uid %u, expected %s (uid %u): "
+		          "chown %s %s",
+		    conf->store_dir, (unsigned int)st.st_uid, conf->user,
+		    (unsigned int)conf->uid, conf->user, conf->store_dir);
+	else if ((st.st_mode & 077) != 0)
+		say_error("%s: others can enter it, expected mode 0700: "
+		          "chmod 0700 %s",
+		    conf->store_dir, conf->store_dir);
+	else
+		return true;
+	return false;
+}
+
+static bool
+check_target(const struct conf *conf, const struct conf_target *target)
+{
+	bool in_memory;
+
+	if (!place_in_memory(target->path, &in_memory))
+		return fail(target->path);
+	if (in_memory || conf->allow_disk)
+		return true;
+	say_error("target %s: %s would be on a disk, where keys outlive their "
+	          "time; expected a place in memory such as /run, or "
+	          "allow = {\"disk\"}",
+	    target->name, target->path);
+	return false;
+}
+
+static bool
+check_all(const struct conf *conf)
+{
+	bool good = check_farm_key(conf) & check_store(conf);
+	size_t i;
+
+	for (i = 0; i < conf->count; i++)
+		good &= check_target(conf, &conf->targets[i]);
+	return good;
+}
+
+static void
+next_steps(const char *path, const struct conf *conf)
+{
+	char line[FORMAT_PATH_MAX + 128];
+	const struct advice *advice;
+	size_t i;
+
+	(void)printf("\nNext:\n");
+	if (conf->count == 0)
+		(void)printf("  Name a target in %s.\n", path);
+	if (strcmp(path, CONF_DEFAULT) == 0)
+		(void)printf("  Start stekd: systemctl enable --now stekd\n");
+	else
+		(void)printf("  Start stekd: stekd -c %s\n", path);
+	for (i = 0; i < conf->count; i++) {
+		advice = advice_find(conf->targets[i].format->name);
+		if (advice == NULL)
+			continue;
+		advice_line(advice, conf->targets[i].path, line, sizeof(line));
+		(void)printf("  Target %s, %s:\n      %s\n",
+		    conf->targets[i].name, advice->where, line);
+	}
+	(void)printf("  Then: stek check, stek status, stek probe\n");
+}
+
+int
+verb_init(const struct cli *cli, int argc, char **argv)
+{
+	struct farm farm;
+	int status = CLI_FAILED;
+
+	if (argc > 1)
+		return say_usage(
+		    "init takes no argument, found \"%s\"", argv[1]);
+	if (!make_conf(cli->conf) || !farm_open(&farm, cli))
+		return CLI_FAILED;
+	if (!make_farm_key(farm.conf) || !make_store(farm.conf) ||
+	    !check_all(farm.conf))
+		goto out;
+	next_steps(cli->conf, farm.conf);
+	status = say_flush();
+out:
+	farm_close(&farm);
+	return status;
+}

@@ -17,6 +17,20 @@ static const struct format *const formats[] = {
     &format_nginx48,
     &format_haproxy,
     &format_haproxy48,
+    &format_lighttpd,
+    &format_lighttpd_gnutls,
+    &format_lighttpd_nss,
+    &format_apache,
+    &format_h2o,
+    &format_trafficserver,
+    &format_nghttpx,
+    &format_nghttpx48,
+    &format_dnsdist,
+    &format_unbound,
+    &format_envoy,
+    &format_stunnel,
+    &format_knot_resolver,
+    &format_ring,
 };
 
 #define COUNT (sizeof(formats) / sizeof(formats[0]))

@@ -113,23 +113,32 @@ layout_read(const struct layout *layout, const uint8_t *bytes, size_t len,
 }
 
 bool
+layout_mac(const uint8_t *mac_key, size_t mac_key_len, const uint8_t *bytes,
+    size_t len, const uint8_t mac[LAYOUT_MAC_LEN])
+{
+	crypto_auth_hmacsha256_state state;
+	uint8_t want[LAYOUT_MAC_LEN];
+	bool good;
+
+	crypto_auth_hmacsha256_init(&state, mac_key, mac_key_len);
+	crypto_auth_hmacsha256_update(&state, bytes, len);
+	crypto_auth_hmacsha256_final(&state, want);
+	good = sodium_memcmp(want, mac, sizeof(want)) == 0;
+	sodium_memzero(&state, sizeof(state));
+	sodium_memzero(want, sizeof(want));
+	return good;
+}
+
+bool
 layout_ticket_mac(const uint8_t *mac_key, size_t mac_key_len,
     const uint8_t *ticket, size_t len)
 {
-	crypto_auth_hmacsha256_state state;
-	uint8_t mac[crypto_auth_hmacsha256_BYTES];
-	const size_t least = STEK_NAME_LEN + IV_LEN + BLOCK_LEN + sizeof(mac);
-	bool good;
+	const size_t frame = STEK_NAME_LEN + IV_LEN + LAYOUT_MAC_LEN;
 
-	if (len < least || (len - least) % BLOCK_LEN != 0)
+	if (len <= frame || (len - frame) % BLOCK_LEN != 0)
 		return false;
-	crypto_auth_hmacsha256_init(&state, mac_key, mac_key_len);
-	crypto_auth_hmacsha256_update(&state, ticket, len - sizeof(mac));
-	crypto_auth_hmacsha256_final(&state, mac);
-	good = sodium_memcmp(mac, ticket + len - sizeof(mac), sizeof(mac)) == 0;
-	sodium_memzero(&state, sizeof(state));
-	sodium_memzero(mac, sizeof(mac));
-	return good;
+	len -= LAYOUT_MAC_LEN;
+	return layout_mac(mac_key, mac_key_len, ticket, len, ticket + len);
 }
 
 static enum format_ticket

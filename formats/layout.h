@@ -13,7 +13,8 @@
 #include "format.h"
 #include "order.h"
 
-#define LAYOUT_MAX	80
+#define LAYOUT_MAX	80	/* length of a key */
+#define LAYOUT_MAC_LEN	32	/* length of a ticket's HMAC-SHA256 */
 
 struct layout {
 	size_t len;	/* of one key */
@@ -71,5 +72,9 @@ enum format_ticket layout_ticket_short(const struct stek_key *,
 /* That ticket's MAC alone, whatever its name. */
 bool layout_ticket_mac(const uint8_t *mac_key, size_t mac_key_len,
     const uint8_t *, size_t);
+
+/* Is it the HMAC-SHA256 of these bytes? */
+bool layout_mac(const uint8_t *mac_key, size_t mac_key_len,
+    const uint8_t *, size_t, const uint8_t mac[LAYOUT_MAC_LEN]);
 
 #endif

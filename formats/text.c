@@ -11,6 +11,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #define BASE64 sodium_base64_VARIANT_ORIGINAL
 
@@ -54,6 +55,13 @@ text_is(const struct text *text, const char *word)
 {
 	return text->len == strlen(word) &&
 	       memcmp(text->chars, word, text->len) == 0;
+}
+
+bool
+text_is_nocase(const struct text *text, const char *word)
+{
+	return text->len == strlen(word) &&
+	       strncasecmp(text->chars, word, text->len) == 0;
 }
 
 bool
@@ -104,6 +112,23 @@ text_base64(const struct text *text, uint8_t *bytes, size_t len)
 		return STEK_OK;
 	sodium_memzero(bytes, len);
 	return STEK_ERR_FORMAT;
+}
+
+enum stek_err
+text_number(const struct text *text, int64_t *number)
+{
+	int64_t sum = 0;
+	size_t i;
+
+	if (text->len == 0 || text->len > 18)
+		return STEK_ERR_FORMAT;
+	for (i = 0; i < text->len; i++) {
+		if (text->chars[i] < '0' || text->chars[i] > '9')
+			return STEK_ERR_FORMAT;
+		sum = sum * 10 + (text->chars[i] - '0');
+	}
+	*number = sum;
+	return STEK_OK;
 }
 
 enum stek_err

@@ -35,6 +35,7 @@ bool text_next(struct text_in *, struct text *);
 void text_trim(struct text *);
 
 bool text_is(const struct text *, const char *);
+bool text_is_nocase(const struct text *, const char *);
 
 /* Take this off its front or back; false, unchanged, if it is not there. */
 bool text_cut_front(struct text *, const char *);
@@ -49,6 +50,9 @@ STEK_CHECKED enum stek_err text_hex(const struct text *, uint8_t *bytes,
     size_t len);
 STEK_CHECKED enum stek_err text_base64(const struct text *, uint8_t *bytes,
     size_t len);
+
+/* A decimal number >= 0 of at most 18 digits. FORMAT. */
+STEK_CHECKED enum stek_err text_number(const struct text *, int64_t *);
 
 /* --- writing ----------------------------------------------------------- */
 

@@ -22,7 +22,9 @@
 
 #include "handshake.h"
 
-/* How long, in ms, a server may take to answer a close: then no ticket... */
+/* In ms: how long a server may take to answer the close of TLS... */
+#define TICKET_SOON   200
+/* ...and that of TCP; then it has no ticket to send... */
 #define TICKET_WAIT   2000
 /* ...and how long to let it finish once a ticket has come. */
 #define TICKET_LINGER 100
@@ -184,18 +186,33 @@ take_leaf(const SSL *ssl, struct handshake *out)
 		out->has_leaf = true;
 }
 
-/* The server's close ends the wait; so does its alert, if it has one. */
-static void
-await_ticket(struct attempt *try, int timeout)
+static int
+read_on(struct attempt *try, int wait)
 {
 	int err;
 
-	try->deadline =
-	    reach_now() + (timeout < TICKET_WAIT ? timeout : TICKET_WAIT);
-	(void)SSL_shutdown(try->ssl);
+	try->deadline = reach_now() + wait;
 	do
 		err = drive(try, discard);
 	while (err == SSL_ERROR_NONE && reach_now() < try->deadline);
+	return err;
+}
+
+/*
+ * The server's close ends the wait; so does its alert, if it has one.  Some
+ * servers go on after the close of TLS until that of TCP.
+ */
+static void
+await_ticket(struct attempt *try, int timeout)
+{
+	int wait = timeout < TICKET_WAIT ? timeout : TICKET_WAIT;
+	int soon = wait < TICKET_SOON ? wait : TICKET_SOON, err;
+
+	(void)SSL_shutdown(try->ssl);
+	err = read_on(try, soon);
+	if (err == SSL_ERROR_WANT_READ && try->out->session == NULL &&
+	    wait > soon && shutdown(try->fd, SHUT_WR) == 0)
+		err = read_on(try, wait - soon);
 	if (err == SSL_ERROR_SSL && try->out->session == NULL &&
 	    ERR_GET_REASON(ERR_peek_error()) > SSL_AD_REASON_OFFSET)
 		explain(try->out, err, timeout);

@@ -367,8 +367,8 @@ put_conclusion(const struct probe *probe)
 		(void)printf("\nNo ticket resumed at another server than the "
 		             "one that issued it.\n");
 	else if (t.resumed == t.offers)
-		(void)printf("\nEvery ticket that was issued resumed, but not "
-		             "every server issues or takes them.\n");
+		(void)printf("\nEvery ticket resumed, but not every server "
+		             "issues or takes them.\n");
 	else
 		(void)printf("\nOf %zu tickets offered, %zu did not resume.\n",
 		    t.offers, t.offers - t.resumed);

@@ -9,6 +9,7 @@ Invariant: a peer ends with its stop(), whatever its clients do.
 import socket
 import ssl
 import threading
+import time
 
 HANDSHAKE_FAILURE = b"\x15\x03\x03\x00\x02\x02\x28"     # RFC 5246, 7.2
 
@@ -97,21 +98,44 @@ def context(farm):
     return made
 
 
-def _copy(source, sink):
+def holding_on(farm):
+    """Issues no TLS 1.3 tickets, and closes after its client only."""
+    quiet = context(farm)
+    quiet.num_tickets = 0
+
+    def serve(connection, _number):
+        tls = quiet.wrap_socket(connection, server_side=True,
+                                suppress_ragged_eofs=False)
+        tls.recv(1)
+        peer.stopped.wait()
+    peer = Peer(farm, serve)
+    return peer
+
+
+def _copy(source, sink, delay=0.0):
     try:
         while data := source.recv(65536):
+            time.sleep(delay)
             sink.sendall(data)
         sink.shutdown(socket.SHUT_WR)
     except OSError:
         pass
 
 
-def _join(connection, port):
+def _join(connection, port, delay=0.0):
     with socket.create_connection(("127.0.0.1", port)) as server:
-        back = threading.Thread(target=_copy, args=(server, connection))
+        back = threading.Thread(target=_copy,
+                                args=(server, connection, delay))
         back.start()
         _copy(connection, server)
         back.join()
+
+
+def far_away(farm, port, delay):
+    """A server whose every answer takes so many seconds more."""
+    def serve(connection, _number):
+        _join(connection, port, delay)
+    return Peer(farm, serve)
 
 
 def turns(farm, ports):

@@ -210,6 +210,20 @@ def test_a_reference_to_a_session_cache_is_not_taken_for_a_ticket(farm):
     assert "session cache" in result.servers()[0]["error"]
 
 
+def test_a_server_that_holds_on_has_no_ticket_all_the_same(farm):
+    result = probe_json(peers.holding_on(farm), options=("--tls", "1.3"))
+    assert result.status == 1
+    assert "issues no ticket" in result.servers()[0]["error"]
+
+
+def test_a_ticket_that_takes_its_time_is_waited_for(farm, sharing, key):
+    # Twice as long as a server may take to answer the close of TLS.
+    peer = peers.far_away(farm, sharing[0].port, 0.4)
+    result = probe("--ticket", "--tls", "1.3", address(peer))
+    assert result.status == 0
+    assert result.json["ticket"].startswith(key.name)
+
+
 def test_a_closed_port_is_named(farm, sharing):
     nobody = f"127.0.0.1:{farm.port()}"
     result = probe_json(nobody, sharing[0])

@@ -175,4 +175,4 @@ def test_wrong_usage_is_told_from_failure(args, expected):
     result = probe(*args)
     assert result.status == 2 and result.out == ""
     assert expected in result.err
-    assert "usage: stek probe" in result.err
+    assert re.search(r"^usage: stek .*probe ", result.err, re.MULTILINE)

@@ -15,7 +15,7 @@
 
 #define CONF_DEFAULT     "/etc/stek/stek.conf"
 #define CONF_HASH_LEN    32
-#define CONF_WHY_LEN	1024
+#define CONF_WHY_LEN     1024
 #define CONF_TARGETS_MAX 256
 
 struct conf_target {

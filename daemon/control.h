@@ -22,25 +22,37 @@
  * in its file, its server has reloaded, and its verify has proven it; where
  * it has no verify, detail says so.
  *
- * The socket belongs to stekd's user, mode 0600.
+ * The socket belongs to whoever started stekd, mode 0600.
  *
  * Never here: a key's secret bytes; names only, as hex digits.
  */
 #ifndef STEK_CONTROL_H
 #define STEK_CONTROL_H
 
-#define CONTROL_LINE_MAX	4096
-#define CONTROL_CLIENTS_MAX	16
-#define CONTROL_IDLE_SECONDS	10
+#include <stdbool.h>
 
+#define CONTROL_LINE_MAX     4096
+#define CONTROL_CLIENTS_MAX  16
+#define CONTROL_IDLE_SECONDS 10
+
+struct conf;
 struct loop;
+struct target;
 
-/* Listen; false: it has been logged why not. */
-bool control_start(struct loop *);
+/*
+ * The listening socket, made before privilege is dropped; -1: it has been
+ * logged why not.
+ */
+int control_bind(const struct conf *);
+
+/* Serve it; false: no memory. */
+bool control_start(struct loop *, int fd);
 void control_stop(struct loop *);
 
 /* The target's state has settled: tell whoever waits for it. */
-struct target;
 void control_settled(struct loop *, const struct target *);
+
+/* The targets are about to be replaced: nobody can wait for them. */
+void control_forget(struct loop *);
 
 #endif

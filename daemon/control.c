@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: ISC */
+/* See control.h. */
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/listener.h>
+#include <jansson.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "log.h"
+#include "loop.h"
+
+struct client {
+	struct control *control;
+	struct bufferevent *bev; /* NULL: the place is free */
+	bool ending; /* close once all is written */
+	uint64_t version; /* waits for targets to have it; or 0 */
+	int64_t since; /* ms, of the request */
+	size_t left, failed;
+	bool told[CONF_TARGETS_MAX];
+};
+
+struct control {
+	struct loop *loop;
+	struct evconnlistener *listener;
+	struct client clients[CONTROL_CLIENTS_MAX];
+};
+
+static int64_t
+milliseconds(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void
+drop(struct client *client)
+{
+	bufferevent_free(client->bev);
+	client->bev = NULL;
+	client->version = 0;
+}
+
+/* Takes the object. */
+static void
+say(struct client *client, json_t *object)
+{
+	char *text = json_dumps(object, JSON_COMPACT);
+
+	json_decref(object);
+	if (text == NULL)
+		return;
+	(void)evbuffer_add_printf(
+	    bufferevent_get_output(client->bev), "%s\n", text);
+	free(text);
+}
+
+static void
+end(struct client *client, json_t *object)
+{
+	say(client, object);
+	client->ending = true;
+	client->version = 0;
+	(void)bufferevent_disable(client->bev, EV_READ);
+}
+
+static void
+refuse(struct client *client, const char *why)
+{
+	end(client, json_pack("{s:b, s:s}", "done", 0, "error", why));
+}
+
+static const char *
+detail(const struct target *target)
+{
+	switch (target->state) {
+	case TARGET_VERIFIED:
+		return target->proof == FORMAT_TICKET_PROVEN
+		           ? "verified by a ticket's name and MAC"
+		           : "verified by a ticket's name";
+	case TARGET_APPLIED:
+		return target->conf->verify[0] == '\0'
+		           ? "written and reloaded; it has no verify"
+		           : "written and reloaded; no key seals now";
+	default:
+		return target->error;
+	}
+}
+
+static void
+tell(struct client *client, const struct target *target)
+{
+	bool ok =
+	    target->state == TARGET_VERIFIED || target->state == TARGET_APPLIED;
+
+	if (client->told[target->index] || client->version == 0 ||
+	    target->version < client->version)
+		return;
+	client->told[target->index] = true;
+	client->failed += ok ? 0 : 1;
+	say(client, json_pack("{s:s, s:b, s:I, s:s}", "target",
+	                target->conf->name, "ok", (int)ok, "ms",
+	                (json_int_t)(milliseconds() - client->since), "detail",
+	                detail(target)));
+	if (--client->left == 0)
+		end(client, json_pack("{s:b, s:I}", "done", 1, "failed",
+		                (json_int_t)client->failed));
+}
+
+void
+control_settled(struct loop *loop, const struct target *target)
+{
+	size_t i;
+
+	for (i = 0; loop->control != NULL && i < CONTROL_CLIENTS_MAX; i++)
+		if (loop->control->clients[i].bev != NULL)
+			tell(&loop->control->clients[i], target);
+}
+
+void
+control_forget(struct loop *loop)
+{
+	struct client *client;
+	size_t i;
+
+	for (i = 0; loop->control != NULL && i < CONTROL_CLIENTS_MAX; i++) {
+		client = &loop->control->clients[i];
+		if (client->bev != NULL && client->version != 0)
+			refuse(client,
+			    "it was done, but the configuration was read "
+			    "again before all targets had confirmed");
+	}
+}
+
+/* The set's version, and the newest key that seals or will. */
+static void
+say_head(struct client *client)
+{
+	struct loop *loop = client->control->loop;
+	const struct stek_set *set = loop->rotate.set;
+	const struct stek_key *last = &set->keys[set->count - 1];
+	char name[STEK_NAME_HEX];
+
+	stek_key_hex(last->name, name);
+	say(client, json_pack("{s:I, s:s, s:I, s:I}", "version",
+	                (json_int_t)set->version, "sealing", name, "seal_from",
+	                (json_int_t)last->seal_from, "targets",
+	                (json_int_t)loop->conf->count));
+}
+
+/* After a change: the head, then a line a target as they settle. */
+static void
+await_targets(struct client *client, enum stek_err err)
+{
+	struct loop *loop = client->control->loop;
+	char why[CONF_WHY_LEN + 128];
+	size_t i;
+
+	if (err != STEK_OK) {
+		refuse(client, stek_strerror(err));
+		return;
+	}
+	say_head(client);
+	if (loop->rotate.unsaved) {
+		(void)snprintf(why, sizeof(why),
+		    "it is done on this host until stekd is restarted, but "
+		    "the store could not be written: %s",
+		    loop->rotate.error);
+		refuse(client, why);
+		return;
+	}
+	client->version = loop->rotate.set->version;
+	client->left = loop->conf->count;
+	client->failed = 0;
+	memset(client->told, 0, sizeof(client->told));
+	if (client->left == 0)
+		end(client, json_pack("{s:b, s:i}", "done", 1, "failed", 0));
+	for (i = 0; i < loop->conf->count; i++)
+		if (loop->targets[i].state != TARGET_WORKING)
+			tell(client, &loop->targets[i]);
+}
+
+static void
+do_revoke(struct client *client, json_t *request)
+{
+	struct rotate *rotate = &client->control->loop->rotate;
+	const char *hex = json_string_value(json_object_get(request, "key"));
+	uint8_t name[STEK_NAME_LEN];
+	size_t len;
+
+	if (json_is_true(json_object_get(request, "all")) && hex == NULL) {
+		await_targets(client, rotate_revoke(rotate, NULL));
+		return;
+	}
+	if (hex == NULL || strlen(hex) != STEK_NAME_HEX - 1 ||
+	    sodium_hex2bin(
+	        name, sizeof(name), hex, strlen(hex), NULL, &len, NULL) != 0) {
+		refuse(client, "expected \"all\": true, or \"key\" and a key "
+		               "name of 32 hex digits");
+		return;
+	}
+	if (stek_set_find(rotate->set, name) == NULL) {
+		refuse(client, "the farm has no key of that name; nothing "
+		               "was changed");
+		return;
+	}
+	await_targets(client, rotate_revoke(rotate, name));
+}
+
+static void
+obey(struct client *client, json_t *request)
+{
+	struct loop *loop = client->control->loop;
+	const char *verb = json_string_value(json_object_get(request, "do"));
+
+	client->since = milliseconds();
+	if (verb == NULL)
+		refuse(client, "expected a JSON object with \"do\"");
+	else if (strcmp(verb, "status") == 0)
+		end(client, status_object(loop));
+	else if (!loop->conf->mint)
+		refuse(client, "this host only follows its store (mint = "
+		               "false); ask the host that makes the keys");
+	else if (strcmp(verb, "rotate") == 0)
+		await_targets(
+		    client, rotate_ahead(&loop->rotate,
+		                json_is_true(json_object_get(request, "now"))));
+	else if (strcmp(verb, "revoke") == 0)
+		do_revoke(client, request);
+	else
+		refuse(client, "unknown \"do\"; expected status, rotate or "
+		               "revoke");
+}
+
+static void
+on_read(struct bufferevent *bev, void *arg)
+{
+	struct evbuffer *input = bufferevent_get_input(bev);
+	struct client *client = arg;
+	json_t *request;
+	size_t len;
+	char *line;
+
+	if (client->ending || client->version != 0) {
+		(void)evbuffer_drain(input, evbuffer_get_length(input));
+		return;
+	}
+	line = evbuffer_readln(input, &len, EVBUFFER_EOL_LF);
+	if (line == NULL) {
+		if (evbuffer_get_length(input) >= CONTROL_LINE_MAX)
+			refuse(client, "the request is too long");
+		return;
+	}
+	request = json_loadb(line, len, 0, NULL);
+	obey(client, request);
+	json_decref(request);
+	free(line);
+}
+
+static void
+on_written(struct bufferevent *bev, void *arg)
+{
+	struct client *client = arg;
+
+	if (client->ending &&
+	    evbuffer_get_length(bufferevent_get_output(bev)) == 0)
+		drop(client);
+}
+
+/* Silence ends a client only before it has asked for something. */
+static void
+on_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct client *client = arg;
+
+	if ((what & BEV_EVENT_TIMEOUT) != 0 && client->version != 0) {
+		(void)bufferevent_enable(bev, EV_READ);
+		return;
+	}
+	drop(client);
+}
+
+static void
+on_accept(struct evconnlistener *listener, evutil_socket_t fd,
+    struct sockaddr *addr, int len, void *arg)
+{
+	struct timeval idle = {CONTROL_IDLE_SECONDS, 0};
+	struct control *control = arg;
+	struct client *client = NULL;
+	size_t i;
+
+	(void)listener;
+	(void)addr;
+	(void)len;
+	for (i = 0; i < CONTROL_CLIENTS_MAX && client == NULL; i++)
+		if (control->clients[i].bev == NULL)
+			client = &control->clients[i];
+	if (client != NULL)
+		client->bev = bufferevent_socket_new(
+		    control->loop->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	if (client == NULL || client->bev == NULL) {
+		(void)close(fd);
+		return;
+	}
+	client->control = control;
+	client->ending = false;
+	client->version = 0;
+	bufferevent_setcb(client->bev, on_read, on_written, on_event, client);
+	bufferevent_setwatermark(client->bev, EV_READ, 0, CONTROL_LINE_MAX);
+	(void)bufferevent_set_timeouts(client->bev, &idle, &idle);
+	(void)bufferevent_enable(client->bev, EV_READ | EV_WRITE);
+}
+
+int
+control_bind(const struct conf *conf)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	mode_t mask;
+	int fd, bound;
+
+	if (strlen(conf->control) >= sizeof(addr.sun_path)) {
+		log_line(LOG_ERR, "the control socket's path is too long",
+		    "control", conf->control, NULL);
+		return -1;
+	}
+	memcpy(addr.sun_path, conf->control, strlen(conf->control) + 1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		goto fail;
+	/* No other stekd of this farm runs: what is there is a leftover. */
+	(void)unlink(conf->control);
+	mask = umask(0177);
+	bound = bind(fd, (struct sockaddr *)&addr, sizeof(addr));
+	(void)umask(mask);
+	if (bound == 0 && listen(fd, CONTROL_CLIENTS_MAX) == 0)
+		return fd;
+fail:
+	log_line(LOG_ERR, "cannot make the control socket", "control",
+	    conf->control, "why", strerror(errno), NULL);
+	if (fd >= 0)
+		(void)close(fd);
+	return -1;
+}
+
+bool
+control_start(struct loop *loop, int fd)
+{
+	loop->control = calloc(1, sizeof(*loop->control));
+	if (loop->control == NULL)
+		return false;
+	loop->control->loop = loop;
+	loop->control->listener = evconnlistener_new(
+	    loop->base, on_accept, loop->control, LEV_OPT_CLOSE_ON_FREE, 0, fd);
+	return loop->control->listener != NULL;
+}
+
+void
+control_stop(struct loop *loop)
+{
+	size_t i;
+
+	if (loop->control == NULL)
+		return;
+	for (i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		if (loop->control->clients[i].bev != NULL)
+			drop(&loop->control->clients[i]);
+	if (loop->control->listener != NULL)
+		evconnlistener_free(loop->control->listener);
+	free(loop->control);
+	loop->control = NULL;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * stekd's main process: what it is made of, and the events that move it.
+ *
+ * Never here: privilege; it was dropped before the loop begins.
+ */
+#ifndef STEK_LOOP_H
+#define STEK_LOOP_H
+
+#include "rotate.h"
+#include "target.h"
+
+struct event_base;
+struct control;
+struct metrics;
+
+struct loop {
+	const char *conf_path;
+	struct conf *conf;
+	struct conf *next_conf; /* read, and offered to the monitor */
+	struct event_base *base;
+	int monitor;
+	uint64_t serial; /* of the last request */
+	struct rotate rotate;
+	struct target *targets;
+	struct stek_set *view; /* what targets get: no dead key in it */
+	struct stek_set *scoped; /* while a target gets it */
+	struct stek_key *throwaway; /* guarded; see loop_publish() */
+	struct control *control;
+	struct metrics *metrics;
+	bool ready; /* every target was tried once */
+	bool failed; /* why the loop ended */
+};
+
+/* Run until told to stop; the exit status. */
+int loop_run(struct loop *);
+
+/* Give every target the set as it is now. */
+void loop_publish(struct loop *, bool revoking);
+
+/* A target's file was placed, or could not be: servers may start. */
+void loop_placed(struct loop *);
+
+/* A target's state has settled, well or not. */
+void loop_settled(struct loop *, struct target *);
+
+/* status.c: everything that can be told, as one JSON object. */
+struct json_t;
+struct json_t *status_object(const struct loop *);
+
+/* metrics.c */
+bool metrics_start(struct loop *);
+void metrics_stop(struct loop *);
+
+#endif

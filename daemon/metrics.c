@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Metrics for Prometheus, over HTTP at the address that the configuration
+ * names; nothing else is served there.
+ *
+ * Never here: key names or anything else that an outsider should not see.
+ */
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "log.h"
+#include "loop.h"
+
+#define HTTP_SECONDS 5
+#define HTTP_BYTES   4096
+
+struct metrics {
+	struct loop *loop;
+	struct evhttp *http;
+};
+
+static void
+put(struct evbuffer *out, const char *name, const char *type, const char *help,
+    int64_t value)
+{
+	(void)evbuffer_add_printf(out,
+	    "# HELP stek_%s %s\n# TYPE stek_%s %s\nstek_%s %" PRId64 "\n", name,
+	    help, name, type, name, value);
+}
+
+static void
+put_keys(struct evbuffer *out, const struct stek_set *set, int64_t now)
+{
+	static const char *const names[] = {[STEK_PENDING] = "pending",
+	    [STEK_SEALING] = "sealing",
+	    [STEK_OPENING] = "opening"};
+	size_t counts[STEK_DEAD + 1] = {0}, i;
+
+	for (i = 0; i < set->count; i++)
+		counts[stek_set_state(set, &set->keys[i], now)]++;
+	(void)evbuffer_add_printf(out,
+	    "# HELP stek_keys Keys of the farm by state.\n"
+	    "# TYPE stek_keys gauge\n");
+	for (i = 0; i < STEK_DEAD; i++)
+		(void)evbuffer_add_printf(
+		    out, "stek_keys{state=\"%s\"} %zu\n", names[i], counts[i]);
+}
+
+/* Name and value of one series a target. */
+static void
+put_targets(struct evbuffer *out, const struct loop *loop, const char *name,
+    const char *type, const char *help, int64_t (*value)(const struct target *))
+{
+	size_t i;
+
+	(void)evbuffer_add_printf(out,
+	    "# HELP stek_target_%s %s\n# TYPE stek_target_%s %s\n", name, help,
+	    name, type);
+	for (i = 0; i < loop->conf->count; i++)
+		(void)evbuffer_add_printf(out,
+		    "stek_target_%s{target=\"%s\"} %" PRId64 "\n", name,
+		    loop->conf->targets[i].name, value(&loop->targets[i]));
+}
+
+static int64_t
+is_ok(const struct target *target)
+{
+	return target->state != TARGET_FAILED;
+}
+
+static int64_t
+verified(const struct target *target)
+{
+	return target->verified;
+}
+
+static int64_t
+version(const struct target *target)
+{
+	return (int64_t)target->applied;
+}
+
+static int64_t
+failures(const struct target *target)
+{
+	return (int64_t)target->failures;
+}
+
+static void
+fill(struct evbuffer *out, const struct loop *loop)
+{
+	const struct rotate *rotate = &loop->rotate;
+	int64_t now = time(NULL);
+	const struct stek_key *key = stek_set_sealing(rotate->set, now);
+
+	put(out, "set_version", "gauge", "Version of the farm's set.",
+	    (int64_t)rotate->set->version);
+	put_keys(out, rotate->set, now);
+	put(out, "sealing", "gauge", "1 if a key of the farm seals now.",
+	    key != NULL);
+	put(out, "sealing_key_age_seconds", "gauge",
+	    "For how long the sealing key has sealed.",
+	    key == NULL ? 0 : now - key->seal_from);
+	put(out, "next_wake_timestamp_seconds", "gauge",
+	    "When stekd will look at its keys again.", rotate->wake);
+	put(out, "store_ok", "gauge", "1 if the last use of the store worked.",
+	    rotate->error[0] == '\0');
+	put(out, "store_errors_total", "counter",
+	    "Uses of the store that failed.", (int64_t)rotate->store_errors);
+	put(out, "rotations_total", "counter",
+	    "Changes of the set that this stekd made.",
+	    (int64_t)rotate->rotations);
+	put(out, "revocations_total", "counter",
+	    "Revocations by an operator at this stekd.",
+	    (int64_t)rotate->revocations);
+	put_targets(out, loop, "ok", "gauge",
+	    "1 unless the target's last attempt failed.", is_ok);
+	put_targets(out, loop, "version", "gauge",
+	    "Version of the set that the target has.", version);
+	put_targets(out, loop, "verified_timestamp_seconds", "gauge",
+	    "When a handshake last proved the key in use; 0: never.", verified);
+	put_targets(out, loop, "failures_total", "counter",
+	    "Attempts at the target that failed.", failures);
+}
+
+static void
+on_metrics(struct evhttp_request *request, void *arg)
+{
+	const struct metrics *metrics = arg;
+	struct evbuffer *out = evbuffer_new();
+
+	if (out == NULL) {
+		evhttp_send_error(request, HTTP_INTERNAL, NULL);
+		return;
+	}
+	fill(out, metrics->loop);
+	(void)evhttp_add_header(evhttp_request_get_output_headers(request),
+	    "Content-Type", "text/plain; version=0.0.4");
+	evhttp_send_reply(request, HTTP_OK, "OK", out);
+	evbuffer_free(out);
+}
+
+/* "ADDRESS:PORT" or "[ADDRESS]:PORT", as checked with the configuration. */
+static bool
+bind_http(struct evhttp *http, const char *where)
+{
+	const char *colon = strrchr(where, ':');
+	char *address = strndup(where, (size_t)(colon - where)), *start;
+	size_t len;
+	int bound;
+
+	if (address == NULL)
+		return false;
+	start = address;
+	len = strlen(start);
+	if (len > 1 && start[0] == '[' && start[len - 1] == ']') {
+		start[len - 1] = '\0';
+		start++;
+	}
+	bound = evhttp_bind_socket(
+	    http, start, (uint16_t)strtoul(colon + 1, NULL, 10));
+	free(address);
+	return bound == 0;
+}
+
+bool
+metrics_start(struct loop *loop)
+{
+	struct metrics *metrics;
+
+	if (loop->conf->metrics[0] == '\0')
+		return true;
+	metrics = calloc(1, sizeof(*metrics));
+	loop->metrics = metrics;
+	if (metrics == NULL)
+		return false;
+	metrics->loop = loop;
+	metrics->http = evhttp_new(loop->base);
+	if (metrics->http == NULL)
+		return false;
+	evhttp_set_timeout(metrics->http, HTTP_SECONDS);
+	evhttp_set_max_headers_size(metrics->http, HTTP_BYTES);
+	evhttp_set_max_body_size(metrics->http, HTTP_BYTES);
+	evhttp_set_allowed_methods(metrics->http, EVHTTP_REQ_GET);
+	if (!bind_http(metrics->http, loop->conf->metrics)) {
+		log_line(LOG_ERR, "cannot listen for metrics", "metrics",
+		    loop->conf->metrics, NULL);
+		return false;
+	}
+	return evhttp_set_cb(metrics->http, "/metrics", on_metrics, metrics) ==
+	       0;
+}
+
+void
+metrics_stop(struct loop *loop)
+{
+	if (loop->metrics != NULL && loop->metrics->http != NULL)
+		evhttp_free(loop->metrics->http);
+	free(loop->metrics);
+	loop->metrics = NULL;
+}

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * See monitor.h.  The process loops over requests; what may take long (a
+ * reload, a probe) is done by a worker forked for it, which replies itself.
+ */
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "handshake.h"
+#include "monitor.h"
+#include "place.h"
+#include "reload.h"
+
+#define BUFFER_BYTES (512 * 1024)
+
+/* How a request lies in its message: this, then the files or the set. */
+struct wire_file {
+	char name[sizeof(((struct format_file *)0)->name)];
+	uint32_t len;
+};
+
+struct wire_request {
+	struct monitor_request request;
+	uint32_t is_ring;
+	uint32_t count;
+};
+
+struct monitor {
+	int fd;
+	int stek; /* the probe's program */
+	const char *conf_path;
+	struct conf *conf;
+	uint8_t *message; /* guarded: requests hold keys */
+	struct place_ring rings[CONF_TARGETS_MAX];
+};
+
+static size_t
+reply_length(const struct monitor_reply *reply)
+{
+	return offsetof(struct monitor_reply, text) + reply->len + 1;
+}
+
+static void
+answer(const struct monitor *monitor, const struct monitor_request *request,
+    struct monitor_reply *reply)
+{
+	reply->op = request->op;
+	reply->index = request->index;
+	reply->serial = request->serial;
+	reply->text[sizeof(reply->text) - 1] = '\0';
+	reply->len = strlen(reply->text);
+	/* Nobody to tell if this fails: the main process is gone. */
+	(void)send(monitor->fd, reply, reply_length(reply), MSG_NOSIGNAL);
+}
+
+/*
+ * The files of a request, in place: no second copy of any key.  False if
+ * the message is not what monitor_send() makes.
+ */
+static bool
+unpack(uint8_t *message, size_t len, struct format_out *out)
+{
+	struct wire_request head;
+	struct wire_file file;
+	size_t at = sizeof(head);
+
+	memcpy(&head, message, sizeof(head));
+	if (head.count > FORMAT_FILES_MAX)
+		return false;
+	for (out->count = 0; out->count < head.count; out->count++) {
+		struct format_file *to = &out->files[out->count];
+
+		if (len - at < sizeof(file))
+			return false;
+		memcpy(&file, message + at, sizeof(file));
+		at += sizeof(file);
+		if (len - at < file.len ||
+		    memchr(file.name, '\0', sizeof(file.name)) == NULL)
+			return false;
+		memcpy(to->name, file.name, sizeof(to->name));
+		to->bytes = message + at;
+		to->len = file.len;
+		at += file.len;
+	}
+	return at == len;
+}
+
+static void
+place(struct monitor *monitor, const struct wire_request *head, size_t len,
+    struct monitor_reply *reply)
+{
+	const struct monitor_request *request = &head->request;
+	const struct conf *conf = monitor->conf;
+	const struct conf_target *target = &conf->targets[request->index];
+	bool is_ring = (target->format->flags & FORMAT_RING) != 0;
+	struct place_result result = {.why = "request makes no sense"};
+	struct format_out out;
+	struct stek_set *set;
+
+	if (is_ring && head->is_ring &&
+	    len == sizeof(*head) + sizeof(struct stek_set)) {
+		set = stek_set_new();
+		if (set != NULL) {
+			memcpy(set, monitor->message + sizeof(*head),
+			    sizeof(*set));
+			place_ring(target, conf->allow_disk,
+			    &monitor->rings[request->index], set, &result);
+		}
+		stek_set_free(set);
+	} else if (!is_ring && !head->is_ring &&
+	           unpack(monitor->message, len, &out)) {
+		place_files(
+		    target, conf->allow_disk, request->at_once, &out, &result);
+	}
+	reply->ok = result.ok;
+	reply->changed = result.changed;
+	reply->wait = result.wait;
+	(void)snprintf(reply->text, sizeof(reply->text), "%s",
+	    result.ok ? "" : result.why);
+}
+
+/* Runs in a worker of its own. */
+static void
+work(const struct monitor *monitor, const struct monitor_request *request,
+    struct monitor_reply *reply)
+{
+	const struct conf_target *target =
+	    &monitor->conf->targets[request->index];
+
+	(void)signal(SIGCHLD, SIG_DFL);
+	if (request->op == MONITOR_RELOAD)
+		reply->ok = reload_run(
+		    target->reload, target->path, reply->text, CONF_WHY_LEN);
+	else
+		reply->ok = handshake_run(monitor->stek, target->verify,
+		    reply->text, sizeof(reply->text));
+	answer(monitor, request, reply);
+}
+
+static void
+reload_conf(struct monitor *monitor, const struct monitor_request *request,
+    struct monitor_reply *reply)
+{
+	char why[CONF_WHY_LEN] = "the file changed while it was being read; "
+	                         "send SIGHUP again";
+	struct conf *conf = conf_load(monitor->conf_path, why);
+	size_t i;
+
+	reply->ok = conf != NULL && sodium_memcmp(conf->hash, request->hash,
+	                                CONF_HASH_LEN) == 0;
+	if (!reply->ok) {
+		(void)snprintf(reply->text, sizeof(reply->text), "%s", why);
+		conf_free(conf);
+		return;
+	}
+	for (i = 0; i < CONF_TARGETS_MAX; i++)
+		stek_ring_close(monitor->rings[i].ring);
+	memset(monitor->rings, 0, sizeof(monitor->rings));
+	conf_free(monitor->conf);
+	monitor->conf = conf;
+}
+
+static void
+serve(struct monitor *monitor, size_t len)
+{
+	static struct monitor_reply reply;
+	struct wire_request head;
+
+	if (len < sizeof(head))
+		return;
+	memcpy(&head, monitor->message, sizeof(head));
+	memset(&reply, 0, offsetof(struct monitor_reply, text) + 1);
+	if (head.request.op == MONITOR_CONF) {
+		reload_conf(monitor, &head.request, &reply);
+	} else if (sodium_memcmp(head.request.hash, monitor->conf->hash,
+	               CONF_HASH_LEN) != 0 ||
+	           head.request.index >= monitor->conf->count) {
+		(void)snprintf(reply.text, sizeof(reply.text),
+		    "the configuration has changed");
+	} else if (head.request.op == MONITOR_PLACE) {
+		place(monitor, &head, len, &reply);
+	} else {
+		switch (fork()) {
+		case 0:
+			work(monitor, &head.request, &reply);
+			_exit(0);
+		case -1:
+			(void)snprintf(reply.text, sizeof(reply.text),
+			    "cannot start a worker: %s", strerror(errno));
+			break;
+		default:
+			return;
+		}
+	}
+	answer(monitor, &head.request, &reply);
+}
+
+static void
+run(struct monitor *monitor)
+{
+	ssize_t len;
+
+	for (;;) {
+		len =
+		    recv(monitor->fd, monitor->message, MONITOR_REQUEST_MAX, 0);
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len <= 0)
+			return;
+		serve(monitor, (size_t)len);
+		sodium_memzero(monitor->message, (size_t)len);
+	}
+}
+
+/* It ends with the main process and not by a signal to the whole group. */
+static void
+become_monitor(int fd, const char *conf_path, struct conf *conf)
+{
+	struct monitor monitor = {.fd = fd,
+	    .stek = handshake_open(),
+	    .conf_path = conf_path,
+	    .conf = conf};
+
+	(void)signal(SIGHUP, SIG_IGN);
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGTERM, SIG_IGN);
+	(void)signal(SIGCHLD, SIG_IGN);
+	(void)prctl(PR_SET_NAME, "stekd-monitor", 0, 0, 0);
+	if (!conf->allow_unlocked &&
+	    mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
+		_exit(1);
+	monitor.message = stek_file_alloc(MONITOR_REQUEST_MAX);
+	if (monitor.message != NULL)
+		run(&monitor);
+	stek_file_free(monitor.message);
+	_exit(0);
+}
+
+int
+monitor_start(const char *conf_path, struct conf *conf)
+{
+	int fds[2], size = BUFFER_BYTES, i;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return -1;
+	for (i = 0; i < 2; i++)
+		if (setsockopt(fds[i], SOL_SOCKET, SO_SNDBUFFORCE, &size,
+		        sizeof(size)) < 0)
+			(void)setsockopt(
+			    fds[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	switch (fork()) {
+	case -1:
+		(void)close(fds[0]);
+		(void)close(fds[1]);
+		return -1;
+	case 0:
+		(void)close(fds[0]);
+		become_monitor(fds[1], conf_path, conf);
+	}
+	(void)close(fds[1]);
+	if (fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0)
+		return -1;
+	return fds[0];
+}
+
+static size_t
+pack(uint8_t *message, const struct format_out *out)
+{
+	struct wire_file file;
+	size_t at = sizeof(struct wire_request), i;
+
+	for (i = 0; i < out->count; i++) {
+		memset(&file, 0, sizeof(file));
+		memcpy(file.name, out->files[i].name, sizeof(file.name));
+		file.len = (uint32_t)out->files[i].len;
+		if (MONITOR_REQUEST_MAX - at < sizeof(file) + file.len)
+			return 0;
+		memcpy(message + at, &file, sizeof(file));
+		at += sizeof(file);
+		memcpy(message + at, out->files[i].bytes, file.len);
+		at += file.len;
+	}
+	return at;
+}
+
+bool
+monitor_send(int fd, const struct monitor_request *request,
+    const struct format_out *out, const struct stek_set *set)
+{
+	struct wire_request head;
+	uint8_t *message;
+	size_t len = sizeof(head);
+	ssize_t sent;
+	int saved;
+
+	message = stek_file_alloc(MONITOR_REQUEST_MAX);
+	if (message == NULL) {
+		errno = ENOMEM;
+		return false;
+	}
+	memset(&head, 0, sizeof(head));
+	head.request = *request;
+	if (set != NULL) {
+		head.is_ring = 1;
+		memcpy(message + len, set, sizeof(*set));
+		len += sizeof(*set);
+	} else if (out != NULL) {
+		head.count = (uint32_t)out->count;
+		len = pack(message, out);
+	}
+	memcpy(message, &head, sizeof(head));
+	errno = EMSGSIZE;
+	sent = len == 0 ? -1 : send(fd, message, len, MSG_NOSIGNAL);
+	saved = errno;
+	stek_file_free(message);
+	errno = saved;
+	return sent >= 0;
+}
+
+int
+monitor_receive(int fd, struct monitor_reply *reply)
+{
+	ssize_t len = recv(fd, reply, sizeof(*reply), 0);
+
+	if (len < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (len < (ssize_t)offsetof(struct monitor_reply, text) + 1 ||
+	    (size_t)len != reply_length(reply))
+		return -1;
+	reply->text[reply->len] = '\0';
+	return 1;
+}

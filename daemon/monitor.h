@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The monitor: the small process that keeps the privilege stekd started
+ * with.  The main process has none and asks it, by a target's index in the
+ * configuration that both have read, to place files, to reload a server, or
+ * to have a server probed.
+ *
+ * Never here: which keys are right, when to do what.
+ * Invariant: whatever the main process asks, the monitor writes only to the
+ * paths, runs only the commands and probes only the addresses of its own
+ * copy of the configuration.
+ */
+#ifndef STEK_MONITOR_H
+#define STEK_MONITOR_H
+
+#include "conf.h"
+
+#define MONITOR_REQUEST_MAX (128 * 1024)
+#define MONITOR_TEXT_MAX    (48 * 1024)
+
+enum monitor_op {
+	MONITOR_PLACE, /* write the target's files, or publish its ring */
+	MONITOR_RELOAD, /* run the target's reload */
+	MONITOR_PROBE, /* one handshake with its verify address */
+	MONITOR_CONF, /* read the configuration again */
+};
+
+struct monitor_request {
+	enum monitor_op op;
+	uint32_t index; /* of the target */
+	uint64_t serial; /* comes back with the reply */
+	uint8_t hash[CONF_HASH_LEN]; /* of the sender's configuration */
+	bool at_once; /* PLACE: whatever the format's spacing */
+};
+
+struct monitor_reply {
+	enum monitor_op op;
+	uint32_t index;
+	uint64_t serial;
+	bool ok;
+	bool changed; /* PLACE: the files were not so already */
+	uint32_t wait; /* PLACE: not written; try in that many s */
+	size_t len;
+	/* PROBE: a JSON object; otherwise why it is not ok.  NUL-terminated. */
+	char text[MONITOR_TEXT_MAX];
+};
+
+/*
+ * Fork the monitor; returns the main process's end of the socket, which does
+ * not block, or -1 with errno.  Call before any privilege is dropped.
+ */
+int monitor_start(const char *conf_path, struct conf *);
+
+/*
+ * Send; out only with PLACE, and set only with PLACE to a ring.  False with
+ * errno; EAGAIN: try again later.
+ */
+bool monitor_send(int fd, const struct monitor_request *,
+    const struct format_out *, const struct stek_set *);
+
+/* 1: a reply; 0: none now; -1: the monitor is gone. */
+int monitor_receive(int fd, struct monitor_reply *);
+
+#endif

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: ISC */
+/* See place.h. */
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "place.h"
+
+#define NAME_MAX_LEN 64
+
+static void fail(struct place_result *, const char *, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void
+fail(struct place_result *result, const char *fmt, ...)
+{
+	va_list ap;
+
+	result->ok = false;
+	va_start(ap, fmt);
+	(void)vsnprintf(result->why, sizeof(result->why), fmt, ap);
+	va_end(ap);
+}
+
+static bool
+is_folder_format(const struct conf_target *target)
+{
+	return (target->format->flags & FORMAT_FOLDER) != 0;
+}
+
+/* The folder in which files will be written or replaced. */
+static void
+folder_of(const struct conf_target *target, char *folder, size_t size)
+{
+	const char *slash = strrchr(target->path, '/');
+	size_t len = strlen(target->path);
+
+	if (!is_folder_format(target))
+		len =
+		    slash == target->path ? 1 : (size_t)(slash - target->path);
+	(void)snprintf(folder, size, "%.*s", (int)len, target->path);
+}
+
+/* A folder of a folder format is ours to make; others must be there. */
+static bool
+make_folder(const struct conf_target *target, const char *folder)
+{
+	mode_t mode = 0700;
+
+	if (!is_folder_format(target))
+		return true;
+	if ((target->mode & 040) != 0)
+		mode |= 050;
+	if (mkdir(folder, 0700) < 0)
+		return errno == EEXIST;
+	return chown(folder, (uid_t)-1, target->gid) == 0 &&
+	       chmod(folder, mode) == 0;
+}
+
+bool
+place_check(
+    const struct conf_target *target, bool allow_disk, char why[CONF_WHY_LEN])
+{
+	char folder[FORMAT_PATH_MAX];
+	struct stat st;
+	bool in_memory;
+
+	folder_of(target, folder, sizeof(folder));
+	if (!make_folder(target, folder) || stat(folder, &st) < 0 ||
+	    stek_file_in_memory(folder, &in_memory) != STEK_OK) {
+		(void)snprintf(
+		    why, CONF_WHY_LEN, "%.500s: %s", folder, strerror(errno));
+		return false;
+	}
+	if ((st.st_mode & 022) != 0 ||
+	    (st.st_uid != 0 && st.st_uid != geteuid())) {
+		(void)snprintf(why, CONF_WHY_LEN,
+		    "%.500s: others could replace files in this folder; "
+		    "expected owner root or uid %u and no write permission "
+		    "for group and others, found uid %u and mode %04o",
+		    folder, (unsigned int)geteuid(), (unsigned int)st.st_uid,
+		    (unsigned int)(st.st_mode & 07777));
+		return false;
+	}
+	if (!in_memory && !allow_disk) {
+		(void)snprintf(why, CONF_WHY_LEN,
+		    "%.500s: this folder is on a disk, which may keep old "
+		    "keys; "
+		    "use one in memory, such as /run/stek, or write allow = "
+		    "{\"disk\"} in the configuration",
+		    folder);
+		return false;
+	}
+	return true;
+}
+
+bool
+place_on_disk(const struct conf_target *target)
+{
+	char folder[FORMAT_PATH_MAX];
+	bool in_memory;
+
+	folder_of(target, folder, sizeof(folder));
+	/* A folder that stekd has yet to make will lie in its parent. */
+	if (is_folder_format(target) && access(folder, F_OK) < 0)
+		*strrchr(folder, '/') = '\0';
+	return stek_file_in_memory(
+	           folder[0] == '\0' ? "/" : folder, &in_memory) == STEK_OK &&
+	       !in_memory;
+}
+
+/* Inside a folder only names that a format gives are written. */
+static bool
+is_file_name(const struct conf_target *target, const char *name)
+{
+	if (!is_folder_format(target))
+		return name[0] == '\0';
+	if (strcmp(name, "keys.conf") == 0)
+		return true;
+	return strspn(name, "0123456789abcdef") == STEK_NAME_LEN * 2 &&
+	       strcmp(name + STEK_NAME_LEN * 2, ".key") == 0;
+}
+
+static void
+full_path(
+    const struct conf_target *target, const char *name, char *path, size_t size)
+{
+	(void)snprintf(path, size, "%s%s%s", target->path,
+	    name[0] == '\0' ? "" : "/", name);
+}
+
+/* Are these bytes there, with this owner and mode? *age: of what is there. */
+static bool
+is_there(const struct conf_target *target, const char *path,
+    const struct format_file *file, int64_t *age)
+{
+	uint8_t *found;
+	struct stat st;
+	size_t len;
+	bool same;
+
+	*age = INT64_MAX;
+	if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	*age = time(NULL) - st.st_mtime;
+	if (st.st_uid != target->uid || st.st_gid != target->gid ||
+	    (st.st_mode & 07777) != target->mode)
+		return false;
+	if (stek_file_read(path, FORMAT_BYTES_MAX, &found, &len) != STEK_OK)
+		return false;
+	same = len == file->len && sodium_memcmp(found, file->bytes, len) == 0;
+	stek_file_free(found);
+	return same;
+}
+
+/* False: it was not written; result says why. */
+static bool
+place_file(const struct conf_target *target, bool at_once,
+    const struct format_file *file, struct place_result *result)
+{
+	char path[FORMAT_PATH_MAX + NAME_MAX_LEN + 2];
+	int64_t age, spacing = target->format->spacing;
+
+	full_path(target, file->name, path, sizeof(path));
+	if (is_there(target, path, file, &age))
+		return true;
+	if (!at_once && age >= 0 && age < spacing) {
+		fail(result,
+		    "%s: its server would miss a second write within "
+		    "%" PRId64 " s",
+		    path, spacing);
+		result->wait = (unsigned int)(spacing - age);
+		return false;
+	}
+	if (stek_file_write(path, file->bytes, file->len, target->mode,
+	        target->uid, target->gid) != STEK_OK) {
+		fail(result, "%s: %s; the file is as it was", path,
+		    strerror(errno));
+		return false;
+	}
+	if (!is_there(target, path, file, &age)) {
+		fail(result, "%s: what was written is not what is read back",
+		    path);
+		return false;
+	}
+	result->changed = true;
+	return true;
+}
+
+static bool
+is_wanted(const struct format_out *out, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < out->count; i++)
+		if (strcmp(out->files[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Key files that the list no longer names, and what a killed writer left. */
+static void
+tidy(const struct conf_target *target, const struct format_out *out)
+{
+	char path[FORMAT_PATH_MAX + 256 + 2];
+	const struct dirent *entry;
+	DIR *dir = opendir(target->path);
+	size_t len;
+
+	if (dir == NULL)
+		return;
+	while ((entry = readdir(dir)) != NULL) {
+		len = strlen(entry->d_name);
+		if (is_wanted(out, entry->d_name) || len < 9 ||
+		    (!is_file_name(target, entry->d_name) &&
+		        strcmp(entry->d_name + len - 9, ".stek-new") != 0))
+			continue;
+		full_path(target, entry->d_name, path, sizeof(path));
+		(void)unlink(path);
+	}
+	(void)closedir(dir);
+}
+
+void
+place_files(const struct conf_target *target, bool allow_disk, bool at_once,
+    const struct format_out *out, struct place_result *result)
+{
+	size_t i;
+
+	memset(result, 0, sizeof(*result));
+	result->ok = true;
+	for (i = 0; i < out->count; i++) {
+		if (is_file_name(target, out->files[i].name))
+			continue;
+		fail(result, "refused to write a file of an unexpected name");
+		return;
+	}
+	if (!place_check(target, allow_disk, result->why)) {
+		result->ok = false;
+		return;
+	}
+	for (i = 0; i < out->count; i++)
+		if (!place_file(target, at_once, &out->files[i], result))
+			return;
+	if (is_folder_format(target))
+		tidy(target, out);
+}
+
+/* The ring's file may have been removed under us: readers to come need one. */
+static bool
+is_mapped(const struct conf_target *target, const struct place_ring *ring)
+{
+	struct stat st;
+
+	return ring->ring != NULL && lstat(target->path, &st) == 0 &&
+	       st.st_dev == ring->dev && st.st_ino == ring->ino;
+}
+
+void
+place_ring(const struct conf_target *target, bool allow_disk,
+    struct place_ring *ring, const struct stek_set *set,
+    struct place_result *result)
+{
+	enum stek_err err = STEK_OK;
+	struct stat st;
+
+	memset(result, 0, sizeof(*result));
+	if (!place_check(target, allow_disk, result->why))
+		return;
+	if (!is_mapped(target, ring)) {
+		stek_ring_close(ring->ring);
+		ring->ring = NULL;
+		err = stek_ring_create(target->path, target->mode, &ring->ring);
+		if (err == STEK_OK &&
+		    (lchown(target->path, target->uid, target->gid) < 0 ||
+		        lstat(target->path, &st) < 0))
+			err = STEK_ERR_SYSTEM;
+		if (err == STEK_OK) {
+			ring->dev = st.st_dev;
+			ring->ino = st.st_ino;
+		}
+	}
+	if (err == STEK_OK)
+		err = stek_ring_publish(ring->ring, set);
+	result->ok = err == STEK_OK;
+	result->changed = true;
+	if (err != STEK_OK)
+		fail(result, "%s: %s; its readers keep what they had",
+		    target->path,
+		    err == STEK_ERR_SYSTEM ? strerror(errno)
+		                           : stek_strerror(err));
+}

@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: ISC */
+/* See rotate.h. */
+#include <sys/timerfd.h>
+
+#include <errno.h>
+#include <event2/event.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "loop.h"
+
+#define RETRY_MAX 300 /* s between two attempts at the store */
+
+/* Log a store's failure once a reason, and set the next attempt. */
+static void
+store_failed(struct rotate *rotate, const char *why)
+{
+	int64_t pause = INT64_C(1)
+	                << (rotate->attempts < 9 ? rotate->attempts : 9);
+
+	rotate->attempts++;
+	rotate->store_errors++;
+	rotate->retry = time(NULL) + (pause < RETRY_MAX ? pause : RETRY_MAX);
+	if (strcmp(rotate->error, why) != 0)
+		log_line(LOG_ERR, "store failed; keys go on from memory", "why",
+		    why, NULL);
+	(void)snprintf(rotate->error, sizeof(rotate->error), "%s", why);
+}
+
+static void
+store_works(struct rotate *rotate)
+{
+	if (rotate->error[0] != '\0')
+		log_line(LOG_INFO, "store works again", NULL);
+	rotate->error[0] = '\0';
+	rotate->rollback = false;
+	rotate->attempts = 0;
+	rotate->retry = 0;
+}
+
+static void
+taken(struct rotate *rotate, uint64_t version)
+{
+	rotate->stored = version;
+	rotate->unsaved = false;
+	store_works(rotate);
+	if (store_accept(&rotate->store, version) != STORE_OK)
+		store_failed(rotate, rotate->store.why);
+}
+
+/* The store's set, decoded; not OK: why it cannot be used. */
+static enum store_result
+fetch(struct rotate *rotate, struct stek_set *set, char why[CONF_WHY_LEN])
+{
+	const struct conf *conf = rotate->loop->conf;
+	uint8_t bytes[STEK_CODEC_LEN];
+	enum store_result result;
+	uint64_t version;
+	enum stek_err err;
+
+	result = store_read(&rotate->store, bytes, &version);
+	if (result != STORE_OK) {
+		(void)snprintf(why, CONF_WHY_LEN, "%s", rotate->store.why);
+		return result;
+	}
+	err = stek_codec_decode(
+	    bytes, sizeof(bytes), conf->farm, rotate->farm_key, set);
+	if (err == STEK_OK)
+		return STORE_OK;
+	(void)snprintf(why, CONF_WHY_LEN,
+	    "%.300s: %s (farm \"%s\", farm key %.300s); it is left as it is",
+	    rotate->store.set, stek_strerror(err), conf->farm, conf->farm_key);
+	return STORE_BROKEN;
+}
+
+/* Is there a key in `old` that lives on but is not in `new`? */
+static bool
+takes_away(const struct stek_set *old, const struct stek_set *new, int64_t now)
+{
+	size_t i;
+
+	for (i = 0; i < old->count; i++)
+		if (stek_key_state(&old->keys[i], now) != STEK_DEAD &&
+		    stek_set_find(new, old->keys[i].name) == NULL)
+			return true;
+	return false;
+}
+
+static void
+log_set(const char *msg, const struct stek_set *set, int64_t now)
+{
+	const struct stek_key *sealing = stek_set_sealing(set, now);
+	char version[LOG_NUMBER_LEN], count[LOG_NUMBER_LEN];
+	char name[STEK_NAME_HEX] = "none";
+
+	if (sealing != NULL)
+		stek_key_hex(sealing->name, name);
+	log_line(LOG_INFO, msg, "version",
+	    log_number(version, (int64_t)set->version), "keys",
+	    log_number(count, (int64_t)set->count), "sealing", name, NULL);
+}
+
+static void
+adopt(struct rotate *rotate, const struct stek_set *next, const char *msg)
+{
+	int64_t now = time(NULL);
+	bool revoking = takes_away(rotate->set, next, now);
+
+	stek_set_copy(rotate->set, next);
+	log_set(msg, rotate->set, now);
+	loop_publish(rotate->loop, revoking);
+}
+
+/* Another host's or an operator's set, if the store has a newer one. */
+static bool
+look_at_store(struct rotate *rotate)
+{
+	struct stek_set *found = stek_set_new();
+	char why[CONF_WHY_LEN];
+	enum store_result result;
+	bool newer = false;
+
+	if (found == NULL)
+		return false;
+	result = fetch(rotate, found, why);
+	if (result == STORE_OK) {
+		newer = found->version > rotate->stored;
+		if (newer || !rotate->unsaved)
+			taken(rotate, found->version);
+		/* Versions go up here even if ours could not be saved. */
+		if (newer && found->version <= rotate->set->version) {
+			found->version = rotate->set->version + 1;
+			rotate->unsaved = true;
+		}
+		if (newer)
+			adopt(rotate, found, "took a newer set");
+	} else if (result == STORE_ABSENT && rotate->loop->conf->mint) {
+		/* Somebody removed it; ours is as good. */
+		rotate->stored = 0;
+		rotate->unsaved = rotate->set->version > 0;
+	} else if (result != STORE_ABSENT) {
+		rotate->rollback = result == STORE_ROLLBACK;
+		store_failed(rotate, why);
+	}
+	stek_set_free(found);
+	return newer;
+}
+
+/* CONFLICT: somebody else was faster; the caller plans anew. */
+static enum store_result
+save(struct rotate *rotate, const struct stek_set *set)
+{
+	uint8_t bytes[STEK_CODEC_LEN];
+	enum store_result result;
+	enum stek_err err;
+
+	err = stek_codec_encode(
+	    set, rotate->loop->conf->farm, rotate->farm_key, bytes);
+	if (err != STEK_OK) {
+		store_failed(rotate, stek_strerror(err));
+		return STORE_DENIED;
+	}
+	result = store_swap(&rotate->store, rotate->stored, bytes);
+	if (result == STORE_OK)
+		taken(rotate, set->version);
+	else if (result != STORE_CONFLICT)
+		store_failed(rotate, rotate->store.why);
+	return result;
+}
+
+static void
+arm(struct rotate *rotate, int64_t wake)
+{
+	struct itimerspec spec = {.it_value.tv_sec = wake};
+
+	if (rotate->retry != 0 && rotate->retry < wake)
+		spec.it_value.tv_sec = rotate->retry;
+	rotate->wake = spec.it_value.tv_sec;
+	if (wake == INT64_MAX && rotate->retry == 0)
+		spec.it_value.tv_sec = 0;
+	if (timerfd_settime(rotate->timerfd,
+	        TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &spec, NULL) < 0)
+		log_line(LOG_ERR, "cannot set the timer", "why",
+		    strerror(errno), NULL);
+}
+
+/* A set that the store did not take is still this host's set. */
+static bool
+save_and_adopt(struct rotate *rotate, struct stek_set *next, const char *msg)
+{
+	switch (save(rotate, next)) {
+	case STORE_CONFLICT:
+		if (look_at_store(rotate))
+			return false;
+		store_failed(rotate, rotate->store.why);
+		break;
+	case STORE_OK:
+		adopt(rotate, next, msg);
+		return true;
+	default:
+		break;
+	}
+	rotate->unsaved = true;
+	adopt(rotate, next, msg);
+	return true;
+}
+
+static void
+follow(struct rotate *rotate, int64_t now)
+{
+	int64_t wake;
+
+	if (rotate->retry != 0 && now >= rotate->retry)
+		(void)look_at_store(rotate);
+	loop_publish(rotate->loop, false);
+	wake = stek_set_wake(rotate->set, now);
+	if (rotate->loop->throwaway->seal_until > now &&
+	    rotate->loop->throwaway->seal_until < wake)
+		wake = rotate->loop->throwaway->seal_until;
+	arm(rotate, wake);
+}
+
+static void
+plan_and_save(struct rotate *rotate, struct stek_set *next)
+{
+	int64_t now = time(NULL), wake = now + RETRY_MAX;
+	int tries;
+	enum stek_err err;
+
+	for (tries = 0; tries < 3; tries++) {
+		err = stek_plan(
+		    rotate->set, &rotate->loop->conf->policy, now, next, &wake);
+		if (err != STEK_OK) {
+			log_line(LOG_ERR, "cannot plan", "why",
+			    stek_strerror(err), NULL);
+			break;
+		}
+		if (next->version == rotate->set->version) {
+			if (rotate->unsaved &&
+			    save(rotate, next) == STORE_CONFLICT)
+				(void)look_at_store(rotate);
+			loop_publish(rotate->loop, false);
+			break;
+		}
+		if (save_and_adopt(rotate, next, "keys moved on")) {
+			rotate->rotations++;
+			break;
+		}
+	}
+	arm(rotate, wake);
+}
+
+void
+rotate_wake(struct rotate *rotate)
+{
+	struct stek_set *next;
+
+	if (!rotate->loop->conf->mint) {
+		follow(rotate, time(NULL));
+		return;
+	}
+	next = stek_set_new();
+	if (next == NULL) {
+		log_line(LOG_ERR, "no memory to plan with", NULL);
+		arm(rotate, time(NULL) + 1);
+		return;
+	}
+	plan_and_save(rotate, next);
+	stek_set_free(next);
+}
+
+/* Fired, or the clock was set: either way, look what time it is. */
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	uint64_t expirations;
+
+	(void)what;
+	if (read(fd, &expirations, sizeof(expirations)) < 0) {
+		if (errno == EAGAIN)
+			return;
+		log_line(LOG_WARNING, "the clock was set; planning anew", NULL);
+	}
+	rotate_wake(arg);
+}
+
+static void
+on_watch(evutil_socket_t fd, short what, void *arg)
+{
+	struct rotate *rotate = arg;
+
+	(void)fd;
+	(void)what;
+	if (!store_watch_read(&rotate->store))
+		return;
+	if (look_at_store(rotate) || rotate->unsaved || rotate->retry != 0)
+		rotate_wake(rotate);
+}
+
+static enum stek_err
+carry_out(struct rotate *rotate,
+    enum stek_err (*request)(
+        struct rotate *, int64_t, const void *, struct stek_set *),
+    const void *arg, const char *msg)
+{
+	struct stek_set *next = stek_set_new();
+	enum stek_err err;
+	int tries;
+
+	if (next == NULL)
+		return STEK_ERR_MEMORY;
+	for (tries = 0; tries < 3; tries++) {
+		err = request(rotate, time(NULL), arg, next);
+		if (err != STEK_OK || save_and_adopt(rotate, next, msg))
+			break;
+	}
+	stek_set_free(next);
+	if (err == STEK_OK)
+		rotate_wake(rotate);
+	return err;
+}
+
+static enum stek_err
+request_rotate(
+    struct rotate *rotate, int64_t now, const void *arg, struct stek_set *next)
+{
+	const struct stek_policy *policy = &rotate->loop->conf->policy;
+	const bool *at_once = arg;
+
+	return stek_plan_rotate(rotate->set, policy, now,
+	    *at_once ? now : now + policy->lead, next);
+}
+
+static enum stek_err
+request_revoke(
+    struct rotate *rotate, int64_t now, const void *arg, struct stek_set *next)
+{
+	return stek_plan_revoke(
+	    rotate->set, &rotate->loop->conf->policy, now, arg, next);
+}
+
+enum stek_err
+rotate_ahead(struct rotate *rotate, bool at_once)
+{
+	rotate->rotations++;
+	return carry_out(
+	    rotate, request_rotate, &at_once, "rotated by an operator");
+}
+
+enum stek_err
+rotate_revoke(struct rotate *rotate, const uint8_t *name)
+{
+	rotate->revocations++;
+	return carry_out(
+	    rotate, request_revoke, name, "revoked by an operator");
+}
+
+/* The first read decides whether stekd starts at all. */
+static bool
+first_read(struct rotate *rotate)
+{
+	const struct conf *conf = rotate->loop->conf;
+	char why[CONF_WHY_LEN];
+
+	switch (fetch(rotate, rotate->set, why)) {
+	case STORE_OK:
+		rotate->stored = rotate->set->version;
+		taken(rotate, rotate->stored);
+		log_set("keys read from the store", rotate->set, time(NULL));
+		return true;
+	case STORE_ABSENT:
+		/* Versions go on from what this host has had. */
+		rotate->set->version = rotate->store.version;
+		log_line(conf->mint ? LOG_INFO : LOG_WARNING,
+		    conf->mint ? "no keys yet; making the first"
+		               : "no keys yet; waiting for them",
+		    "store", rotate->store.set, NULL);
+		return true;
+	default:
+		log_line(LOG_ERR, "cannot use the store", "why", why, NULL);
+		return false;
+	}
+}
+
+bool
+rotate_start(struct rotate *rotate, struct loop *loop, uint8_t *farm_key)
+{
+	rotate->loop = loop;
+	rotate->farm_key = farm_key;
+	rotate->set = stek_set_new();
+	rotate->timerfd =
+	    timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (rotate->set == NULL || rotate->timerfd < 0) {
+		log_line(LOG_ERR, "cannot start", "why", strerror(errno), NULL);
+		return false;
+	}
+	if (!store_open(&rotate->store, loop->conf) ||
+	    !store_watch(&rotate->store)) {
+		log_line(LOG_ERR, "cannot open the store", "why",
+		    rotate->store.why, NULL);
+		return false;
+	}
+	if (!first_read(rotate))
+		return false;
+	rotate->timer = event_new(loop->base, rotate->timerfd,
+	    EV_READ | EV_PERSIST, on_timer, rotate);
+	rotate->watch = event_new(loop->base, rotate->store.watch,
+	    EV_READ | EV_PERSIST, on_watch, rotate);
+	return rotate->timer != NULL && rotate->watch != NULL &&
+	       event_add(rotate->timer, NULL) == 0 &&
+	       event_add(rotate->watch, NULL) == 0;
+}
+
+void
+rotate_stop(struct rotate *rotate)
+{
+	if (rotate->timer != NULL)
+		event_free(rotate->timer);
+	if (rotate->watch != NULL)
+		event_free(rotate->watch);
+	if (rotate->timerfd >= 0)
+		(void)close(rotate->timerfd);
+	store_close(&rotate->store);
+	stek_set_free(rotate->set);
+	stek_file_free(rotate->farm_key);
+}

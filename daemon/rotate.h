@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The farm's set as this host has it, and the timer that moves it on: plans,
+ * swaps at the store, adopts what others swapped.
+ *
+ * Never here: targets, sockets.
+ * Invariant: a store that fails never stops rotation on this host; the set
+ * in memory goes on and is saved when the store is back.
+ */
+#ifndef STEK_ROTATE_H
+#define STEK_ROTATE_H
+
+#include "store.h"
+
+struct loop;
+struct event;
+
+struct rotate {
+	struct loop *loop;
+	struct stek_set *set;
+	uint8_t *farm_key;
+	struct store store;
+	uint64_t stored; /* the version in the store, as last seen */
+	bool unsaved; /* set is newer than what could be stored */
+	bool rollback; /* the store has gone back to an older set */
+	char error[CONF_WHY_LEN]; /* of the store, or "" */
+	unsigned int attempts; /* at the store that failed in a row */
+	int64_t retry; /* when to try the store again, or 0 */
+	int64_t wake; /* when the timer fires */
+	int timerfd;
+	struct event *timer;
+	struct event *watch;
+	uint64_t rotations, revocations, store_errors;
+};
+
+/* False: it has been logged why stekd cannot start. */
+STEK_CHECKED bool rotate_start(
+    struct rotate *, struct loop *, uint8_t *farm_key);
+void rotate_stop(struct rotate *);
+
+/* Plan now, save and publish what changed, set the timer. */
+void rotate_wake(struct rotate *);
+
+/*
+ * Operator's wishes, carried out at once.  Not OK: nothing changed.  The
+ * store may not have been written: rotate->error then says so.
+ */
+STEK_CHECKED enum stek_err rotate_ahead(struct rotate *, bool at_once);
+STEK_CHECKED enum stek_err rotate_revoke(struct rotate *, const uint8_t *name);
+
+#endif

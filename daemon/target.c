@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: ISC */
+/* See target.h. */
+#include <event2/event.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "log.h"
+#include "loop.h"
+
+#define VERIFY_SECONDS  10 /* for a reload to show on the wire */
+#define RETRY_MAX       300 /* s between two attempts at most */
+#define PROBE_PAUSE_MAX 8 /* s between two probes at most */
+#define TICKET_MAX      (MONITOR_TEXT_MAX / 2)
+
+static void proceed(struct target *);
+
+static void
+call_later(struct target *target, int64_t ms)
+{
+	struct timeval tv = {ms / 1000, (ms % 1000) * 1000};
+
+	(void)event_add(target->timer, &tv);
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	proceed(arg);
+}
+
+bool
+target_start(struct target *target, struct loop *loop,
+    const struct conf_target *conf, uint32_t index)
+{
+	memset(target, 0, sizeof(*target));
+	target->loop = loop;
+	target->conf = conf;
+	target->index = index;
+	target->wanted = stek_set_new();
+	target->timer = evtimer_new(loop->base, on_timer, target);
+	return target->wanted != NULL && target->timer != NULL;
+}
+
+void
+target_stop(struct target *target)
+{
+	stek_set_free(target->wanted);
+	if (target->timer != NULL)
+		event_free(target->timer);
+}
+
+static void
+settle(struct target *target, enum target_state state)
+{
+	target->step = TARGET_IDLE;
+	target->state = state;
+	if (state != TARGET_FAILED) {
+		if (target->error[0] != '\0')
+			log_line(LOG_INFO, "target works again", "target",
+			    target->conf->name, NULL);
+		target->applied = target->version;
+		target->revoking = false;
+		target->attempts = 0;
+		target->next_try = 0;
+		target->error[0] = '\0';
+	}
+	loop_settled(target->loop, target);
+}
+
+/* Say so once a reason, keep the last good file, try again from `step`. */
+static void
+fail(struct target *target, enum target_step step, const char *why)
+{
+	int64_t pause = INT64_C(2)
+	                << (target->attempts < 8 ? target->attempts : 8);
+
+	if (pause > RETRY_MAX)
+		pause = RETRY_MAX;
+	target->attempts++;
+	target->failures++;
+	target->next_try = time(NULL) + pause;
+	if (strcmp(why, target->error) != 0)
+		log_line(LOG_ERR, "target failed; it is tried again", "target",
+		    target->conf->name, "why", why, NULL);
+	(void)snprintf(target->error, sizeof(target->error), "%s", why);
+	target->placed = true;
+	loop_placed(target->loop);
+	settle(target, TARGET_FAILED);
+	target->step = step;
+	call_later(target, pause * 1000);
+}
+
+/* Hand a request to the monitor, or come back when it has room. */
+static void
+ask(struct target *target, enum monitor_op op, const struct format_out *out,
+    const struct stek_set *set)
+{
+	struct monitor_request request = {
+	    .op = op, .index = target->index, .at_once = target->revoking};
+	struct loop *loop = target->loop;
+
+	memcpy(request.hash, loop->conf->hash, sizeof(request.hash));
+	request.serial = ++loop->serial;
+	if (monitor_send(loop->monitor, &request, out, set))
+		target->serial = request.serial;
+	else
+		call_later(target, 100);
+}
+
+/* What was made must read back as what was wanted, before it is placed. */
+static bool
+is_readable(const struct target *target, const struct format_out *out,
+    int64_t now, struct format_why *why)
+{
+	const struct format *format = target->conf->format;
+	struct format_in in;
+	enum stek_err err;
+	size_t i;
+
+	if (format->read == NULL)
+		return true;
+	for (i = 0; i < out->count; i++) {
+		if (strcmp(out->files[i].name, "keys.conf") == 0)
+			continue;
+		err = format_read(format, out->files[i].bytes,
+		    out->files[i].len, now, &in, why);
+		format_in_wipe(&in);
+		if (err != STEK_OK)
+			return false;
+	}
+	return true;
+}
+
+static void
+place(struct target *target)
+{
+	const struct format *format = target->conf->format;
+	struct format_out out = {.count = 0};
+	char text[CONF_WHY_LEN];
+	struct format_why why;
+	int64_t now = time(NULL);
+	enum stek_err err;
+
+	target->deadline = 0;
+	if ((format->flags & FORMAT_RING) != 0) {
+		ask(target, MONITOR_PLACE, NULL, target->wanted);
+		return;
+	}
+	err =
+	    format_write(format, target->wanted, now, target->conf->path, &out);
+	if (err != STEK_OK) {
+		(void)snprintf(text, sizeof(text),
+		    "cannot write the keys as %s: %s", format->name,
+		    stek_strerror(err));
+		fail(target, TARGET_PLACE, text);
+		return;
+	}
+	if (is_readable(target, &out, now, &why)) {
+		ask(target, MONITOR_PLACE, &out, NULL);
+	} else {
+		(void)snprintf(text, sizeof(text),
+		    "the keys as %s would not be accepted: %s", format->name,
+		    why.text);
+		fail(target, TARGET_PLACE, text);
+	}
+	format_out_free(&out);
+}
+
+/* Servers that look at the file by themselves need a reload to forget. */
+static bool
+needs_reload(const struct target *target)
+{
+	return target->stale && target->conf->reload[0] != '\0' &&
+	       (target->conf->format->tick == 0 || target->revoking);
+}
+
+static void
+after_place(struct target *target, const struct monitor_reply *reply)
+{
+	if (!reply->ok && reply->wait > 0) {
+		call_later(target, (int64_t)reply->wait * 1000);
+		return;
+	}
+	if (!reply->ok) {
+		fail(target, TARGET_PLACE, reply->text);
+		return;
+	}
+	if (reply->changed)
+		target->written = time(NULL);
+	if (reply->changed ||
+	    (target->revoking &&
+	        (target->conf->format->flags & FORMAT_REMEMBERS) != 0))
+		target->stale = true;
+	if (target->revoking && target->conf->reload[0] == '\0' &&
+	    (target->conf->format->flags & FORMAT_REMEMBERS) != 0) {
+		fail(target, TARGET_PLACE,
+		    "the file is right, but this server keeps revoked keys in "
+		    "its memory until it is restarted; restart it now, and "
+		    "give the target a reload for the next time");
+		return;
+	}
+	target->step = needs_reload(target) ? TARGET_RELOAD : TARGET_PROBE;
+	proceed(target);
+}
+
+static void
+after_reload(struct target *target, const struct monitor_reply *reply)
+{
+	if (!reply->ok) {
+		fail(target, TARGET_RELOAD, reply->text);
+		return;
+	}
+	target->stale = false;
+	target->step = TARGET_PROBE;
+	proceed(target);
+}
+
+static void
+probe(struct target *target)
+{
+	int64_t patience = VERIFY_SECONDS;
+
+	if (target->conf->verify[0] == '\0' ||
+	    stek_set_sealing(target->wanted, time(NULL)) == NULL) {
+		target->stale = false;
+		settle(target, TARGET_APPLIED);
+		return;
+	}
+	if (target->deadline == 0) {
+		if (!target->revoking)
+			patience += target->conf->format->tick;
+		target->deadline = time(NULL) + patience;
+		target->probes = 0;
+	}
+	ask(target, MONITOR_PROBE, NULL, NULL);
+}
+
+/* Which key sealed this ticket, in words. */
+static void
+explain(const struct target *target, const uint8_t *ticket, size_t len,
+    const struct stek_key *expected, char *why, size_t size)
+{
+	const struct format *format = target->conf->format;
+	char want[STEK_NAME_HEX], found[STEK_NAME_HEX] = "";
+	size_t i;
+
+	stek_key_hex(expected->name, want);
+	for (i = 0; i < target->wanted->count; i++) {
+		if (format->ticket(&target->wanted->keys[i], ticket, len) ==
+		    FORMAT_TICKET_OTHER)
+			continue;
+		stek_key_hex(target->wanted->keys[i].name, found);
+		(void)snprintf(why, size,
+		    "the server still seals with key %s, not with %s: it has "
+		    "not taken the new file",
+		    found, want);
+		return;
+	}
+	if (len >= STEK_NAME_LEN)
+		stek_key_hex(ticket, found);
+	(void)snprintf(why, size,
+	    "the server seals with a key (%s) that is not of this farm, not "
+	    "with %s: it does not use %s%s%s",
+	    found, want, target->conf->path, format->trap == NULL ? "" : "; ",
+	    format->trap == NULL ? "" : format->trap);
+}
+
+/* What the ticket proves; not NAMED or PROVEN: why says what is wrong. */
+static enum format_ticket
+judge(const struct target *target, const uint8_t *ticket, size_t len, char *why,
+    size_t size)
+{
+	const struct format *format = target->conf->format;
+	const struct stek_key *key =
+	    stek_set_sealing(target->wanted, time(NULL));
+	enum format_ticket verdict;
+
+	if (key == NULL || format->ticket == NULL)
+		return FORMAT_TICKET_NAMED;
+	verdict = format->ticket(key, ticket, len);
+	if (verdict == FORMAT_TICKET_OTHER)
+		explain(target, ticket, len, key, why, size);
+	if (verdict == FORMAT_TICKET_FORGED)
+		(void)snprintf(why, size,
+		    "the server's ticket has the right key name, but its MAC "
+		    "was not made with the key in %s%s%s",
+		    target->conf->path, format->trap == NULL ? "" : "; ",
+		    format->trap == NULL ? "" : format->trap);
+	return verdict;
+}
+
+/* The probe's JSON object, judged. */
+static enum format_ticket
+read_probe(
+    const struct target *target, const char *text, char *why, size_t size)
+{
+	enum format_ticket verdict = FORMAT_TICKET_OTHER;
+	uint8_t *ticket = NULL;
+	const char *hex, *error;
+	json_t *object = json_loads(text, 0, NULL);
+	size_t len;
+
+	error = json_string_value(json_object_get(object, "error"));
+	hex = json_string_value(json_object_get(object, "ticket"));
+	if (hex == NULL) {
+		(void)snprintf(why, size, "%s: %s", target->conf->verify,
+		    error != NULL ? error : "the probe gave no answer");
+		goto out;
+	}
+	ticket = malloc(TICKET_MAX);
+	if (ticket == NULL || sodium_hex2bin(ticket, TICKET_MAX, hex,
+	                          strlen(hex), NULL, &len, NULL) != 0) {
+		(void)snprintf(why, size, "the probe's answer is garbled");
+		goto out;
+	}
+	verdict = judge(target, ticket, len, why, size);
+out:
+	free(ticket);
+	json_decref(object);
+	return verdict;
+}
+
+static void
+after_probe(struct target *target, const struct monitor_reply *reply)
+{
+	char why[CONF_WHY_LEN] = "";
+	enum format_ticket verdict = FORMAT_TICKET_OTHER;
+	int64_t now = time(NULL), pause;
+
+	if (reply->ok)
+		verdict = read_probe(target, reply->text, why, sizeof(why));
+	else
+		(void)snprintf(
+		    why, sizeof(why), "%.*s", CONF_WHY_LEN - 1, reply->text);
+	target->proof = verdict;
+	if (verdict == FORMAT_TICKET_NAMED || verdict == FORMAT_TICKET_PROVEN) {
+		target->verified = now;
+		target->stale = false;
+		settle(target, TARGET_VERIFIED);
+		return;
+	}
+	if (now < target->deadline) {
+		pause = INT64_C(50)
+		        << (target->probes < 8 ? target->probes : 8);
+		target->probes++;
+		if (pause > PROBE_PAUSE_MAX * 1000)
+			pause = PROBE_PAUSE_MAX * 1000;
+		call_later(target, pause);
+		return;
+	}
+	/* Perhaps a reload was lost: one more, then only further looks. */
+	target->stale = target->attempts == 0;
+	fail(target, TARGET_PLACE, why);
+}
+
+static void
+proceed(struct target *target)
+{
+	if (target->serial != 0)
+		return;
+	switch (target->step) {
+	case TARGET_IDLE:
+		break;
+	case TARGET_PLACE:
+		place(target);
+		break;
+	case TARGET_RELOAD:
+		ask(target, MONITOR_RELOAD, NULL, NULL);
+		break;
+	case TARGET_PROBE:
+		probe(target);
+		break;
+	}
+}
+
+static void
+restart(struct target *target)
+{
+	target->again = false;
+	target->attempts = 0;
+	target->step = TARGET_PLACE;
+	(void)event_del(target->timer);
+	proceed(target);
+}
+
+void
+target_update(struct target *target, const struct stek_set *set, bool revoking)
+{
+	const struct stek_key *sealing;
+
+	/* The length of the scope was checked with the configuration. */
+	if (stek_scope_set(set, target->conf->scope, target->wanted) != STEK_OK)
+		return;
+	target->version = set->version;
+	target->revoking |= revoking;
+	target->state = TARGET_WORKING;
+	sealing = stek_set_sealing(target->wanted, time(NULL));
+	target->sealing[0] = '\0';
+	if (sealing != NULL)
+		stek_key_hex(sealing->name, target->sealing);
+	if (target->serial != 0)
+		target->again = true;
+	else
+		restart(target);
+}
+
+void
+target_reply(struct target *target, const struct monitor_reply *reply)
+{
+	if (reply->serial != target->serial)
+		return;
+	target->serial = 0;
+	if (target->again) {
+		/* A reload that was under way may have seen the old file. */
+		if (reply->op != MONITOR_PROBE)
+			target->stale = true;
+		restart(target);
+		return;
+	}
+	switch (reply->op) {
+	case MONITOR_PLACE:
+		target->placed = true;
+		loop_placed(target->loop);
+		after_place(target, reply);
+		break;
+	case MONITOR_RELOAD:
+		after_reload(target, reply);
+		break;
+	case MONITOR_PROBE:
+		after_probe(target, reply);
+		break;
+	case MONITOR_CONF:
+		break;
+	}
+}

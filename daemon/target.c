@@ -184,6 +184,9 @@ needs_reload(const struct target *target)
 static void
 after_place(struct target *target, const struct monitor_reply *reply)
 {
+	bool must_forget = target->revoking && (target->conf->format->flags &
+	                                           FORMAT_REMEMBERS) != 0;
+
 	if (!reply->ok && reply->wait > 0) {
 		call_later(target, (int64_t)reply->wait * 1000);
 		return;
@@ -192,14 +195,8 @@ after_place(struct target *target, const struct monitor_reply *reply)
 		fail(target, TARGET_PLACE, reply->text);
 		return;
 	}
-	if (reply->changed)
-		target->written = time(NULL);
-	if (reply->changed ||
-	    (target->revoking &&
-	        (target->conf->format->flags & FORMAT_REMEMBERS) != 0))
-		target->stale = true;
-	if (target->revoking && target->conf->reload[0] == '\0' &&
-	    (target->conf->format->flags & FORMAT_REMEMBERS) != 0) {
+	target->stale |= must_forget;
+	if (must_forget && target->conf->reload[0] == '\0') {
 		fail(target, TARGET_PLACE,
 		    "the file is right, but this server keeps revoked keys in "
 		    "its memory until it is restarted; restart it now, and "
@@ -393,10 +390,18 @@ restart(struct target *target)
 void
 target_update(struct target *target, const struct stek_set *set, bool revoking)
 {
+	struct stek_set *scoped = target->loop->scoped;
 	const struct stek_key *sealing;
+	bool same;
 
 	/* The length of the scope was checked with the configuration. */
-	if (stek_scope_set(set, target->conf->scope, target->wanted) != STEK_OK)
+	if (stek_scope_set(set, target->conf->scope, scoped) != STEK_OK)
+		return;
+	same = sodium_memcmp(scoped, target->wanted, sizeof(*scoped)) == 0;
+	stek_set_copy(target->wanted, scoped);
+	stek_set_clear(scoped);
+	if (same && target->state == TARGET_WORKING &&
+	    revoking <= target->revoking)
 		return;
 	target->version = set->version;
 	target->revoking |= revoking;
@@ -417,9 +422,13 @@ target_reply(struct target *target, const struct monitor_reply *reply)
 	if (reply->serial != target->serial)
 		return;
 	target->serial = 0;
+	if (reply->op == MONITOR_PLACE && reply->changed) {
+		target->written = time(NULL);
+		target->stale = true;
+	}
 	if (target->again) {
 		/* A reload that was under way may have seen the old file. */
-		if (reply->op != MONITOR_PROBE)
+		if (reply->op == MONITOR_RELOAD)
 			target->stale = true;
 		restart(target);
 		return;

@@ -255,9 +255,10 @@ check_target(const struct conf *conf, const struct conf_target *target)
 static bool
 check_all(const struct conf *conf)
 {
-	bool good = check_farm_key(conf) & check_store(conf);
+	bool good = check_farm_key(conf);
 	size_t i;
 
+	good &= check_store(conf);
 	for (i = 0; i < conf->count; i++)
 		good &= check_target(conf, &conf->targets[i]);
 	return good;

@@ -104,6 +104,14 @@ say_wrapped(const char *text, int indent)
 	(void)putchar('\n');
 }
 
+void
+say_clean(const char *text)
+{
+	for (; *text != '\0'; text++)
+		(void)putchar(
+		    (unsigned char)*text < 0x20 || *text == 0x7f ? ' ' : *text);
+}
+
 int
 say_flush(void)
 {

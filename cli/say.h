@@ -30,6 +30,12 @@ const char *say_time(int64_t time, int64_t now, char text[SAY_TIME_LEN]);
 /* On standard output, in lines of at most 79 columns, each indented. */
 void say_wrapped(const char *text, int indent);
 
+/*
+ * Foreign text on standard output: control characters, with which it could
+ * play tricks on a terminal, as blanks.
+ */
+void say_clean(const char *);
+
 /* Everything went to standard output; 0, or CLI_FAILED with a message. */
 int say_flush(void);
 

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * stek status: what stekd is doing, or, if it does not answer, what keys its
+ * store holds.
+ *
+ * Never here: a byte of a key but its name.
+ */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ask.h"
+#include "farm.h"
+#include "say.h"
+#include "timeline.h"
+
+enum { TIMEOUT = 10, SHORT = 8 };
+
+static bool
+is_colour(void)
+{
+	const char *no = getenv("NO_COLOR");
+
+	return isatty(STDOUT_FILENO) && (no == NULL || no[0] == '\0');
+}
+
+/* --- keys ---------------------------------------------------------------- */
+
+static enum stek_state
+state_of(const char *name)
+{
+	if (strcmp(name, "pending") == 0)
+		return STEK_PENDING;
+	if (strcmp(name, "sealing") == 0)
+		return STEK_SEALING;
+	return strcmp(name, "opening") == 0 ? STEK_OPENING : STEK_DEAD;
+}
+
+static void
+put_answered_keys(const json_t *status, int64_t now, bool colour)
+{
+	struct timeline_key keys[STEK_KEYS_MAX];
+	const json_t *array = json_object_get(status, "keys"), *key;
+	size_t i, count = json_array_size(array);
+
+	if (count > STEK_KEYS_MAX)
+		count = STEK_KEYS_MAX;
+	for (i = 0; i < count; i++) {
+		key = json_array_get(array, i);
+		(void)snprintf(keys[i].name, sizeof(keys[i].name), "%s",
+		    ask_text(key, "name"));
+		keys[i].state = state_of(ask_text(key, "state"));
+		keys[i].seal_from = ask_number(key, "seal_from", now);
+		keys[i].seal_until = ask_number(key, "seal_until", now);
+		keys[i].open_until = ask_number(key, "open_until", now);
+	}
+	if (count > 0)
+		timeline_put(keys, count, now, colour);
+	else
+		(void)printf("  none\n");
+}
+
+static void
+put_stored_keys(const struct stek_set *set, int64_t now, bool colour)
+{
+	struct timeline_key keys[STEK_KEYS_MAX];
+	size_t i;
+
+	for (i = 0; i < set->count; i++) {
+		stek_key_hex(set->keys[i].name, keys[i].name);
+		keys[i].state = stek_set_state(set, &set->keys[i], now);
+		keys[i].seal_from = set->keys[i].seal_from;
+		keys[i].seal_until = set->keys[i].seal_until;
+		keys[i].open_until = set->keys[i].open_until;
+	}
+	if (set->count > 0)
+		timeline_put(keys, set->count, now, colour);
+	else
+		(void)printf("  none\n");
+}
+
+/* --- targets ------------------------------------------------------------- */
+
+static void
+put_version(const json_t *target)
+{
+	json_int_t version = ask_number(target, "version", -1);
+
+	if (version < 0)
+		(void)printf("  %-10s", "no version");
+	else
+		(void)printf("  version %-2" JSON_INTEGER_FORMAT, version);
+}
+
+static void
+put_proof(const json_t *target, int64_t now)
+{
+	int64_t verified = ask_number(target, "verified", -1);
+	const char *proof = ask_text(target, "proof");
+	char text[SAY_SPAN_LEN];
+
+	if (strcmp(proof, "mac") == 0)
+		(void)printf("  MAC proven");
+	else if (strcmp(proof, "name") == 0)
+		(void)printf("  name seen");
+	else
+		(void)printf("  not verified");
+	if (verified >= 0)
+		(void)printf(" %s ago", say_span(now - verified, text));
+	(void)putchar('\n');
+}
+
+static void
+put_trouble(const json_t *target, int64_t now)
+{
+	int64_t next = ask_number(target, "next_try", -1);
+	const char *error = ask_text(target, "error");
+	char text[SAY_SPAN_LEN];
+
+	if (error[0] != '\0') {
+		(void)printf("      ");
+		say_clean(error);
+		(void)putchar('\n');
+	}
+	if (next >= 0)
+		(void)printf("      %" JSON_INTEGER_FORMAT
+		             " attempts, the next in %s\n",
+		    ask_number(target, "attempts", 0),
+		    say_span(next - now, text));
+}
+
+static void
+put_target(const json_t *target, int width, int64_t now, bool colour)
+{
+	const char *state = ask_text(target, "state");
+	bool failed = strcmp(state, "failed") == 0;
+	const char *begin = strcmp(state, "verified") == 0 ? "\033[32m"
+	                    : failed                       ? "\033[31m"
+	                                                   : "\033[33m";
+
+	(void)printf("  %-*s  %s%-8s%s", width, ask_text(target, "name"),
+	    colour ? begin : "", state, colour ? "\033[0m" : "");
+	put_version(target);
+	(void)printf("  %-*.*s", SHORT, SHORT, ask_text(target, "sealing"));
+	put_proof(target, now);
+	(void)printf("      %s ", ask_text(target, "format"));
+	say_clean(ask_text(target, "path"));
+	if (ask_text(target, "scope")[0] != '\0') {
+		(void)printf(", scope ");
+		say_clean(ask_text(target, "scope"));
+	}
+	(void)putchar('\n');
+	put_trouble(target, now);
+}
+
+static void
+put_targets(const json_t *status, int64_t now, bool colour)
+{
+	const json_t *array = json_object_get(status, "targets"), *target;
+	int width = 0, len;
+	size_t i;
+
+	(void)printf("\ntargets\n");
+	if (json_array_size(array) == 0)
+		(void)printf("  none\n");
+	for (i = 0; i < json_array_size(array); i++) {
+		target = json_array_get(array, i);
+		len = (int)strlen(ask_text(target, "name"));
+		width = len > width ? len : width;
+	}
+	for (i = 0; i < json_array_size(array); i++)
+		put_target(json_array_get(array, i), width, now, colour);
+}
+
+/* --- the verb ------------------------------------------------------------ */
+
+static void
+put_policy(const json_t *policy)
+{
+	char rotate[SAY_SPAN_LEN], tickets[SAY_SPAN_LEN], lead[SAY_SPAN_LEN];
+
+	(void)printf("  policy: rotate %s, tickets %s, lead %s\n",
+	    say_span(ask_number(policy, "rotate", 0), rotate),
+	    say_span(ask_number(policy, "tickets", 0), tickets),
+	    say_span(ask_number(policy, "lead", 0), lead));
+}
+
+static void
+put_store(const json_t *store)
+{
+	const char *state = ask_text(store, "state");
+	const char *error = ask_text(store, "error");
+
+	(void)printf("  store %s:", ask_text(store, "kind"));
+	say_clean(ask_text(store, "path"));
+	(void)printf(": %s\n", state);
+	if (error[0] != '\0') {
+		(void)printf("      ");
+		say_clean(error);
+		(void)putchar('\n');
+	}
+}
+
+static void
+put_text(const json_t *status)
+{
+	int64_t now = ask_number(status, "now", (json_int_t)time(NULL));
+	bool colour = is_colour();
+
+	(void)printf("farm %s, version %" JSON_INTEGER_FORMAT
+	             ", stekd %" JSON_INTEGER_FORMAT "%s\n",
+	    ask_text(status, "farm"), ask_number(status, "version", 0),
+	    ask_number(status, "pid", 0),
+	    json_is_false(json_object_get(status, "mint"))
+	        ? ", which only follows its store"
+	        : "");
+	put_policy(json_object_get(status, "policy"));
+	put_store(json_object_get(status, "store"));
+	(void)printf("\nkeys\n");
+	put_answered_keys(status, now, colour);
+	put_targets(status, now, colour);
+}
+
+/* No target has failed, and the store is well. */
+static bool
+is_good(const json_t *status)
+{
+	const json_t *targets = json_object_get(status, "targets"),
+	             *store = json_object_get(status, "store");
+	size_t i;
+
+	for (i = 0; i < json_array_size(targets); i++)
+		if (strcmp(ask_text(json_array_get(targets, i), "state"),
+		        "failed") == 0)
+			return false;
+	return strcmp(ask_text(store, "state"), "live") == 0;
+}
+
+static bool
+put_json(json_t *json)
+{
+	bool done = json != NULL &&
+	            json_dumpf(json, stdout, JSON_INDENT(2)) == 0 &&
+	            putchar('\n') != EOF;
+
+	json_decref(json);
+	return done;
+}
+
+/* What can be told without stekd. */
+static void
+put_store_alone(struct farm *farm)
+{
+	if (!farm_read(farm)) {
+		say_error("%s", farm->why);
+		return;
+	}
+	(void)printf("farm %s, version %" PRIu64 ", as its store has it\n"
+	             "\nkeys\n",
+	    farm->conf->farm, farm->set->version);
+	put_stored_keys(farm->set, time(NULL), is_colour());
+}
+
+static int
+run(struct farm *farm, bool json)
+{
+	json_t *status = NULL;
+	struct ask ask;
+	bool good;
+
+	if (ask_open(&ask, farm->conf->control,
+	        json_pack("{s:s}", "do", "status"), TIMEOUT))
+		status = ask_next(&ask);
+	if (status == NULL)
+		say_error("%s", ask.why);
+	if (status == NULL && json)
+		(void)put_json(
+		    json_pack("{s:b, s:s}", "done", 0, "error", ask.why));
+	else if (status == NULL)
+		put_store_alone(farm);
+	ask_close(&ask);
+	if (status == NULL) {
+		(void)say_flush();
+		return CLI_FAILED;
+	}
+	good = is_good(status);
+	if (json)
+		good &= put_json(json_incref(status));
+	else
+		put_text(status);
+	json_decref(status);
+	return say_flush() == CLI_DONE && good ? CLI_DONE : CLI_FAILED;
+}
+
+int
+verb_status(const struct cli *cli, int argc, char **argv)
+{
+	static const struct option longs[] = {
+	    {"json", no_argument, NULL, 'j'},
+	    {NULL, 0, NULL, 0},
+	};
+	bool json = false;
+	struct farm farm;
+	int c, status;
+
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		if (c != 'j')
+			return CLI_USAGE;
+		json = true;
+	}
+	if (optind != argc)
+		return say_usage(
+		    "status takes no argument, found \"%s\"", argv[optind]);
+	if (!farm_open(&farm, cli))
+		return CLI_FAILED;
+	status = run(&farm, json);
+	farm_close(&farm);
+	return status;
+}

@@ -129,7 +129,6 @@ make_conf(const char *path)
 static bool
 place_farm_key(const struct conf *conf, const uint8_t *bytes)
 {
-	mode_t mode = conf->uid == geteuid() ? 0600 : 0640;
 	char temp[PATH_MAX];
 	int failed;
 
@@ -138,9 +137,9 @@ place_farm_key(const struct conf *conf, const uint8_t *bytes)
 		errno = ENAMETOOLONG;
 		return fail(conf->farm_key);
 	}
-	/* Root's, so that stekd's user can read it but never replace it. */
-	if (stek_file_write(temp, bytes, STEK_FARM_KEY_LEN, mode, (uid_t)-1,
-	        conf->gid) != STEK_OK)
+	/* For root alone: stekd reads it before it becomes another user. */
+	if (stek_file_write(temp, bytes, STEK_FARM_KEY_LEN, 0600, (uid_t)-1,
+	        (gid_t)-1) != STEK_OK)
 		return fail(conf->farm_key);
 	failed = link(temp, conf->farm_key) < 0 ? errno : 0;
 	(void)unlink(temp);
@@ -199,6 +198,31 @@ make_store(const struct conf *conf)
 		return fail(conf->store_dir);
 	tell("made", conf->store_dir, "store");
 	return true;
+}
+
+/* In memory it vanishes at boot; systemd then makes it for stekd. */
+static bool
+make_control(const struct conf *conf)
+{
+	char folder[PATH_MAX];
+	char *slash;
+
+	(void)snprintf(folder, sizeof(folder), "%s", conf->control);
+	slash = strrchr(folder, '/');
+	if (slash == folder)
+		return true;
+	*slash = '\0';
+	switch (exists(folder)) {
+	case -1:
+		return false;
+	case 1:
+		return true;
+	default:
+		if (!make_parents(conf->control))
+			return false;
+		tell("made", folder, "folder of the control socket");
+		return true;
+	}
 }
 
 static bool
@@ -301,7 +325,7 @@ verb_init(const struct cli *cli, int argc, char **argv)
 	if (!make_conf(cli->conf) || !farm_open(&farm, cli))
 		return CLI_FAILED;
 	if (!make_farm_key(farm.conf) || !make_store(farm.conf) ||
-	    !check_all(farm.conf))
+	    !make_control(farm.conf) || !check_all(farm.conf))
 		goto out;
 	next_steps(cli->conf, farm.conf);
 	status = say_flush();

@@ -128,7 +128,7 @@ put_trouble(const json_t *target, int64_t now)
 	}
 	if (next >= 0)
 		(void)printf("      %" JSON_INTEGER_FORMAT
-		             " attempts, the next in %s\n",
+		             " tries failed, the next is in %s\n",
 		    ask_number(target, "attempts", 0),
 		    say_span(next - now, text));
 }

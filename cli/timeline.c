@@ -71,14 +71,17 @@ time_column(const struct span *span, int64_t when)
 	return column < 0 ? 0 : column >= WIDTH ? WIDTH - 1 : (int)column;
 }
 
-/* A column stands for the moment in its middle. */
+/* A column stands for the moment in its middle; that of now, for now. */
 static char
 mark(const struct timeline_key *key, int64_t until, const struct span *span,
     int column, int64_t now)
 {
-	int64_t when =
-	    (column_time(span, column) + column_time(span, column + 1)) / 2;
+	int64_t when = column_time(span, column);
 
+	if (column == time_column(span, now))
+		when = now;
+	else
+		when += (column_time(span, column + 1) - when) / 2;
 	if (when >= key->open_until)
 		return ' ';
 	if (when < key->seal_from)

@@ -9,17 +9,21 @@ describes, with libsodium and not with libstek.
 """
 import ctypes
 import ctypes.util
+import json
 import os
 import shutil
+import socket
 import struct
 import subprocess
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 
 from keys import Key
 
 STEK = os.environ["STEK"]
+STEKD = os.environ.get("STEKD")
 GUARD = 60          # seconds after which stek counts as hanging
 HOUR = 3600
 MAGIC = b"stekset1"
@@ -107,9 +111,11 @@ class Host:
     def __init__(self):
         self.home = tempfile.mkdtemp(prefix="stek-cli-", dir="/dev/shm")
         self.farm_key = os.urandom(32)
+        self.stekd = None
         self.configure()
 
     def close(self):
+        self.stop()
         subprocess.run(["chmod", "-R", "u+rwX", self.home], check=False)
         shutil.rmtree(self.home)
 
@@ -156,8 +162,26 @@ class Host:
 
     def kept(self):
         """The version and the keys in the store."""
-        return decode(self.farm, self.farm_key,
+        return decode(self.farm, self.read("farm.key"),
                       self.read("store", f"{self.farm}.set"))
+
+    def start(self):
+        """A stekd of this host's configuration, once it answers."""
+        with open(self.path("stekd.log"), "ab") as log:
+            self.stekd = subprocess.Popen(
+                [STEKD, "-f", "-c", self.conf], stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log)
+        until = time.monotonic() + GUARD
+        while self.stek("status", "--json").err:
+            assert self.stekd.poll() is None, self.read("stekd.log").decode()
+            assert time.monotonic() < until, "stekd does not answer"
+            time.sleep(0.02)
+
+    def stop(self):
+        if self.stekd is not None:
+            self.stekd.terminate()
+            self.stekd.wait(GUARD)
+            self.stekd = None
 
     def stek(self, *args, conf=True, **popen):
         """Run stek on this host; never with a terminal."""
@@ -179,3 +203,48 @@ def is_hidden(key, *texts):
             if secret in data or secret.hex().encode() in data.lower():
                 return False
     return True
+
+
+class FakeStekd:
+    """Takes one connection after another, and answers each as told."""
+
+    def __init__(self, host, *answers, hang=False):
+        self.answers = answers      # one of bytes, or a list of objects, each
+        self.hang = hang            # after the last, say nothing, end nothing
+        self.requests = []
+        self.held = []
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(host.path("control"))
+        self.socket.listen()
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        for answer in self.answers:
+            try:
+                client, _ = self.socket.accept()
+            except OSError:
+                return
+            with client.makefile("rb") as lines:
+                self.requests.append(json.loads(lines.readline()))
+            if not isinstance(answer, bytes):
+                answer = b"".join(
+                    json.dumps(one).encode() + b"\n" for one in answer)
+            try:
+                client.sendall(answer)
+            except BrokenPipeError:
+                pass
+            if self.hang:
+                self.held.append(client)
+            else:
+                client.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.thread.join(GUARD)
+        for client in self.held:
+            client.close()
+        self.socket.close()

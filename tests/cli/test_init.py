@@ -52,12 +52,17 @@ def test_the_store_belongs_to_the_user_of_stekd(host):
     assert os.stat(host.path("store")).st_uid == nobody.pw_uid
 
 
-def test_the_user_of_stekd_can_read_the_farm_key_but_not_replace_it(host):
+def test_the_user_of_stekd_gets_the_farm_key_from_root_alone(host):
     host.configure(user="nobody")
     assert host.stek("init").status == 0
-    found = os.stat(host.path("farm.key"))
-    assert (found.st_uid, found.st_gid) == (0, pwd.getpwnam("nobody").pw_gid)
-    assert stat.S_IMODE(found.st_mode) == 0o640
+    assert os.stat(host.path("farm.key")).st_uid == 0
+    assert mode(host.path("farm.key")) == 0o600
+
+
+def test_init_makes_the_folder_of_the_control_socket(host):
+    host.configure(control=host.path("run/control"))
+    assert host.stek("init").status == 0
+    assert mode(host.path("run")) == 0o755
 
 
 def test_init_makes_the_folders_above(host):

@@ -210,6 +210,16 @@ def test_a_key_that_has_gone_leaves_the_folder(host):
         [f"{new.name}.key", "keys.conf", "mine.txt"])
 
 
+def test_a_ring_can_be_exported_and_shown(host):
+    now, next_ = host.keep(sealing(), pending())
+    path = host.path("web.ring")
+    assert host.stek("export", "--format", "ring", "-o", path).status == 0
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    result = host.stek("show", "--format", "ring", path)
+    assert "encrypts" in line_of(now.name, result.out)
+    assert "opens" in line_of(next_.name, result.out)
+
+
 def test_another_scope_has_other_keys_and_names(host):
     key, = host.keep(sealing())
     plain = host.stek("export", "--format", "haproxy", "--scope", "")

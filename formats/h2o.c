@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * h2o: ticket-store: file, a YAML list of keys with their times.  Of those
- * whose not_before has come the newest encrypts.  h2o polls the file.
+ * whose not_before has come the newest encrypts, and of several that came at
+ * once the last in the file.  h2o polls the file.
  *
  * A key there is the AES-256 key and an HMAC key as long as SHA-256's block.
  * HMAC fills its key up with zeroes to that length (RFC 2104), so 32 bytes
@@ -53,7 +54,7 @@ write_keys(const struct stek_set *set, int64_t now, const char *path,
 	size_t i;
 
 	(void)path;
-	order_first(set, now, STEK_KEYS_MAX, &order);
+	order_last(set, now, STEK_KEYS_MAX, &order);
 	err = text_open(out, "", order.count * ENTRY_ROOM, &text);
 	if (err != STEK_OK)
 		return err;
@@ -175,7 +176,7 @@ begin_entry(const struct yaml *yaml, struct entry *entry)
 	stek_key_wipe(&entry->key);
 }
 
-/* The newest of those whose time has come; count: none. */
+/* Which of the keys encrypts; count: none. */
 static size_t
 sealing(const struct format_in *in, int64_t now)
 {
@@ -184,7 +185,7 @@ sealing(const struct format_in *in, int64_t now)
 	for (i = 0; i < in->count; i++)
 		if (in->keys[i].seal_from <= now &&
 		    (best == in->count ||
-		        in->keys[i].seal_from > in->keys[best].seal_from))
+		        in->keys[i].seal_from >= in->keys[best].seal_from))
 			best = i;
 	return best;
 }

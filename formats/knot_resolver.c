@@ -33,7 +33,7 @@ const struct format format_knot_resolver = {
     .name = "knot-resolver",
     .server = "Knot Resolver",
     .keys = 1,
-    .hint = 0,
+    .hint = 21600,
     .trap = "no overlap: each rotation ends all earlier tickets; its tickets "
             "do not show which secret they come from",
     .write = write_one,

@@ -214,6 +214,29 @@ expect_read(const char *format, const char *text, struct format_in *in)
 		fail_msg("line %zu: %s", why.line, why.text);
 }
 
+/* As after two rotations by hand in one second. */
+static void
+of_two_keys_that_began_at_once_h2o_takes_the_sealing_one(void **state)
+{
+	struct known twin = opening;
+	const struct stek_key *seals;
+	struct stek_set *set;
+	struct stek_key key;
+	struct format_in in;
+
+	(void)state;
+	twin.seal_from = sealing.seal_from;
+	twin.seal_until = sealing.seal_until;
+	set = farm_of(&sealing);
+	known_key(&twin, &key);
+	assert_int_equal(stek_set_add(set, &key), STEK_OK);
+	seals = stek_set_sealing(set, NOW);
+	read_back(format_find("h2o"), set, &in);
+	assert_int_equal(in.sealing, 1);
+	assert_memory_equal(in.keys[1].name, seals->name, 16);
+	stek_set_free(set);
+}
+
 static void
 an_h2o_file_may_have_comments_quotes_and_any_order(void **state)
 {
@@ -319,6 +342,8 @@ main(void)
 	    cmocka_unit_test(lighttpd_reads_its_times),
 	    cmocka_unit_test(a_pending_key_of_lighttpd_does_not_seal),
 	    cmocka_unit_test(h2o_reads_its_times_and_the_newest_begun_seals),
+	    cmocka_unit_test(
+	        of_two_keys_that_began_at_once_h2o_takes_the_sealing_one),
 	    cmocka_unit_test(
 	        an_h2o_file_may_have_comments_quotes_and_any_order),
 	    cmocka_unit_test(a_stunnel_key_without_a_name_gets_always_the_same),

@@ -39,7 +39,7 @@ static const struct row rows[] = {
     {"unbound", FORMAT_FOLDER, 0, 16, 0, 0, 7200},
     {"envoy", 0, 0, 16, 1, 0, 7200},
     {"stunnel", 0, 1, 0, 0, 0, 300},
-    {"knot-resolver", 0, 1, 0, 0, 0, 0},
+    {"knot-resolver", 0, 1, 0, 0, 0, 21600},
     {"ring", FORMAT_RING, 0, 16, 0, 0, 0},
 };
 

@@ -241,7 +241,8 @@ class Server(Process):
     SHORT = False           # keys of 48 bytes
     FOLDER = False          # one key a file, in a folder
     OVERLAP = True          # opens the tickets of an older key
-    SNI = "localhost"
+    RELOAD_KEEPS_OLD = True     # and goes on doing so after a reload
+    NAMED = True            # a ticket tells whose key it is of
 
     def __init__(self, farm, name):
         super().__init__(farm, name)

@@ -8,9 +8,14 @@ Never here: how processes are started and ended (farm.py); expectations
 Invariant: every path a server is told of lies in its own home folder or is
 the farm's certificate.
 """
+import base64
 import os
+import shutil
 import signal
+import struct
+import time
 
+from client import Ticket
 from farm import Server
 from keys import base64_lines
 
@@ -109,4 +114,457 @@ frontend tls
             key.a80() for key in (old, keys[0], keys[0]))}
 
 
-ALL = (Nginx, Haproxy)
+class Apache(Server):
+    KIND = "apache"
+    FORMAT = "apache"
+    SHORT = True
+    OVERLAP = False
+    MODULES = ("mpm_event", "authz_core", "ssl")
+
+    def configure(self, shared):
+        modules = "\n".join(
+            f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so"
+            for name in self.MODULES)
+        keys = f"SSLSessionTicketKeyFile {self.keys}" if shared else ""
+        # Its session id context is of the ServerName and port: both must be
+        # the same on every node of a farm.
+        self.write("apache.conf", f"""
+{modules}
+ServerRoot {self.home}
+DefaultRuntimeDir {self.home}
+PidFile {self.path("pid")}
+ErrorLog {self.path("error.log")}
+Mutex file:{self.home} default
+User www-data
+Group www-data
+StartServers 1
+ServerLimit 2
+ThreadsPerChild 4
+MaxRequestWorkers 8
+Listen 127.0.0.1:{self.port}
+ServerName localhost:443
+SSLSessionCache none
+<VirtualHost *:{self.port}>
+    ServerName localhost:443
+    SSLEngine on
+    SSLProtocol -all +TLSv1.2 +TLSv1.3
+    SSLCertificateFile {self.farm.cert}
+    SSLCertificateKeyFile {self.farm.cert_key}
+    SSLSessionTickets on
+    {keys}
+</VirtualHost>
+""")
+
+    def command(self):
+        return ("apache2", "-DFOREGROUND", "-f", self.path("apache.conf"))
+
+    def reload_command(self):
+        return "signal:USR1:" + self.path("pid")
+
+    def encode(self, keys):
+        return {"": keys[0].h48()}
+
+    @classmethod
+    def of_key(cls, ticket, key):
+        """By its name alone: test_control.py says why."""
+        return ticket.name == key.name
+
+
+class H2o(Server):
+    KIND = "h2o"
+    FORMAT = "h2o"
+    OWNER = "nobody:nogroup"
+
+    def configure(self, shared):
+        store = (f"ticket-store: file\n  ticket-file: {self.keys}" if shared
+                 else "ticket-store: internal")
+        self.write("h2o.conf", f"""
+user: nobody
+error-log: {self.path("error.log")}
+num-threads: 2
+ssl-session-resumption:
+  mode: ticket
+  {store}
+listen:
+  host: 127.0.0.1
+  port: {self.port}
+  ssl:
+    certificate-file: {self.farm.cert}
+    key-file: {self.farm.cert_key}
+hosts:
+  default:
+    paths:
+      /:
+        file.dir: {self.home}
+""")
+
+    def command(self):
+        return ("h2o", "-m", "worker", "-c", self.path("h2o.conf"))
+
+    def _place_file(self, path, data):
+        """It looks at whole seconds of the file's time only."""
+        before = os.path.exists(path) and os.stat(path).st_mtime
+        super()._place_file(path, data)
+        if before:
+            os.utime(path, (before + 1, before + 1))
+
+    def encode(self, keys):
+        now = int(time.time())
+        # The HMAC key has the hash's block size; zeroes do not change it.
+        items = [
+            f"- name: {key.name}\n"
+            "  cipher: AES-256-CBC\n"
+            "  hash: SHA256\n"
+            f"  key: {key.aes.hex()}{key.mac.hex()}{bytes(32).hex()}\n"
+            f"  not_before: {now - 100 - age}\n"
+            f"  not_after: {now + 10000}\n"
+            for age, key in enumerate(keys)]
+        return {"": "".join(items).encode()}
+
+
+class Trafficserver(Server):
+    KIND = "trafficserver"
+    FORMAT = "trafficserver"
+    SHORT = True
+    OWNER = "trafficserver:trafficserver"
+
+    def configure(self, shared):
+        keys = ("CONFIG proxy.config.ssl.server.ticket_key.filename STRING "
+                + self.keys if shared else "")
+        self.write("runroot.yaml", f"""
+prefix: {self.home}
+exec_prefix: {self.home}
+bindir: /usr/bin
+sbindir: /usr/bin
+sysconfdir: {self.path("etc")}
+datadir: {self.path("var")}
+includedir: /usr/include
+libdir: /usr/lib/trafficserver
+libexecdir: /usr/lib/trafficserver/modules
+localstatedir: {self.path("var")}
+runtimedir: {self.path("var")}
+logdir: {self.path("var")}
+cachedir: {self.path("var")}
+""")
+        for folder in ("etc", "var"):
+            os.makedirs(self.path(folder), exist_ok=True)
+            shutil.chown(self.path(folder), "trafficserver", "trafficserver")
+        self.write("etc/records.config", f"""
+CONFIG proxy.config.http.server_ports STRING 127.0.0.1:{self.port}:ssl
+CONFIG proxy.config.admin.user_id STRING trafficserver
+CONFIG proxy.config.exec_thread.autoconfig INT 0
+CONFIG proxy.config.exec_thread.limit INT 2
+CONFIG proxy.config.http.cache.http INT 0
+CONFIG proxy.config.diags.output.status STRING E
+CONFIG proxy.config.diags.output.note STRING E
+CONFIG proxy.config.diags.output.warning STRING E
+CONFIG proxy.config.diags.output.error STRING E
+{keys}
+""")
+        self.write("etc/ssl_multicert.config",
+                   f"dest_ip=* ssl_cert_name={self.farm.cert} "
+                   f"ssl_key_name={self.farm.cert_key}\n")
+        self.write("etc/ip_allow.yaml", """
+ip_allow:
+  - apply: in
+    ip_addrs: 127.0.0.1
+    action: allow
+    methods: ALL
+""")
+        # It crashes on a cache of few megabytes; the file is sparse.
+        self.write("etc/storage.config", f"{self.path('var')} 256M\n")
+        for name in ("remap", "plugin", "volume", "hosting"):
+            self.write(f"etc/{name}.config", "")
+
+    def command(self):
+        # traffic_server alone does not take a reload.
+        return ("traffic_manager", "--nosyslog",
+                "--run-root=" + self.path("runroot.yaml"))
+
+    def listening(self):
+        """Its manager holds the port before anyone accepts there."""
+        return super().listening() and "traffic server running" in self.logs()
+
+    def reload_command(self):
+        return ("traffic_ctl --run-root=" + self.path("runroot.yaml") +
+                " config reload")
+
+    def encode(self, keys):
+        return {"": b"".join(key.h48() for key in keys)}
+
+
+class Nghttpx(Server):
+    KIND = "nghttpx"
+    FORMAT = "nghttpx"
+    FOLDER = True
+
+    def configure(self, shared):
+        include = f"include={self.keys}/keys.conf" if shared else ""
+        self.write("nghttpx.conf", f"""
+frontend=127.0.0.1,{self.port}
+backend=127.0.0.1,1
+private-key-file={self.farm.cert_key}
+certificate-file={self.farm.cert}
+tls-min-proto-version=TLSv1.2
+tls-max-proto-version=TLSv1.3
+workers=2
+user=nobody
+pid-file={self.path("pid")}
+errorlog-file={self.path("error.log")}
+accesslog-file=/dev/null
+{include}
+""")
+
+    def command(self):
+        return ("nghttpx", "--conf=" + self.path("nghttpx.conf"))
+
+    def reload_command(self):
+        return "signal:HUP:" + self.path("pid")
+
+    def encode(self, keys):
+        files = {key.name + ".key": key.a80() for key in keys}
+        files["keys.conf"] = b"tls-ticket-key-cipher=aes-256-cbc\n" + "".join(
+            f"tls-ticket-key-file={self.keys}/{key.name}.key\n"
+            for key in keys).encode()
+        return files
+
+
+class Dnsdist(Server):
+    KIND = "dnsdist"
+    FORMAT = "dnsdist"
+    OWNER = "_dnsdist:_dnsdist"
+    CONSOLE = "reloadAllCertificates()"
+
+    def __init__(self, farm, name):
+        super().__init__(farm, name)
+        self.console = farm.port()
+        self.plain = farm.port()
+        self.secret = base64.b64encode(os.urandom(32)).decode()
+
+    def configure(self, shared):
+        # Without the delay of 0 it rotates to random keys by itself; with it
+        # and without a file it would have none.
+        keys = (f'ticketKeyFile="{self.keys}", ticketsKeysRotationDelay=0'
+                if shared else "")
+        self.write("dnsdist.conf", f"""
+setSecurityPollSuffix("")
+controlSocket("127.0.0.1:{self.console}")
+setKey("{self.secret}")
+setLocal("127.0.0.1:{self.plain}")
+addTLSLocal("127.0.0.1:{self.port}", "{self.farm.cert}",
+    "{self.farm.cert_key}",
+    {{ {keys} }})
+""", 0o600)
+
+    def command(self):
+        return ("dnsdist", "--supervised", "--disable-syslog", "-u",
+                "_dnsdist", "-g", "_dnsdist", "-C",
+                self.path("dnsdist.conf"))
+
+    def reload_command(self):
+        return (f"dnsdist -C {self.path('dnsdist.conf')} "
+                f"-e '{self.CONSOLE}'")
+
+    def encode(self, keys):
+        # The last one seals.
+        return {"": b"".join(key.a80() for key in reversed(keys))}
+
+
+class Unbound(Server):
+    KIND = "unbound"
+    FORMAT = "unbound"
+    FOLDER = True
+
+    def configure(self, shared):
+        include = f'include: "{self.keys}/*.conf"' if shared else ""
+        self.write("unbound.conf", f"""
+server:
+    interface: 127.0.0.1@{self.port}
+    tls-port: {self.port}
+    tls-service-key: {self.farm.cert_key}
+    tls-service-pem: {self.farm.cert}
+    username: unbound
+    chroot: ""
+    directory: {self.home}
+    pidfile: {self.path("pid")}
+    logfile: {self.path("unbound.log")}
+    use-syslog: no
+    num-threads: 1
+    {include}
+remote-control:
+    control-enable: no
+""")
+
+    def command(self):
+        # It reads its keys when it starts and never again, so that it needs
+        # someone who starts it anew, as its service manager would.
+        return ("sh", "-c", 'while unbound -d -c "$0"; do :; done',
+                self.path("unbound.conf"))
+
+    def reload_command(self):
+        return f"kill $(cat {self.path('pid')})"
+
+    def encode(self, keys):
+        files = {key.name + ".key": key.a80() for key in keys}
+        files["keys.conf"] = "".join(
+            f'tls-session-ticket-keys: "{self.keys}/{key.name}.key"\n'
+            for key in keys).encode()
+        return files
+
+
+class Stunnel(Server):
+    KIND = "stunnel"
+    FORMAT = "stunnel"
+    OVERLAP = False
+    OWNER = "nobody:nogroup"
+
+    def __init__(self, farm, name):
+        super().__init__(farm, name)
+        os.mkdir(self.path("run"))
+        shutil.chown(self.path("run"), "nobody")
+        os.mkdir(self.path("keys.d"))
+        self.keys = self.path("keys.d", "10-keys.conf")
+
+    def configure(self, shared):
+        include = f"include = {self.path('keys.d')}" if shared else ""
+        self.write("stunnel.conf", f"""
+foreground = yes
+pid = {self.path("run/pid")}
+setuid = nobody
+setgid = nogroup
+syslog = no
+[tls]
+accept = 127.0.0.1:{self.port}
+connect = 127.0.0.1:1
+cert = {self.farm.cert}
+key = {self.farm.cert_key}
+{include}
+""")
+
+    def command(self):
+        return ("stunnel4", self.path("stunnel.conf"))
+
+    def reload_command(self):
+        return "signal:HUP:" + self.path("run/pid")
+
+    def encode(self, keys):
+        return {"":
+                f"ticketKeySecret = {keys[0].aes.hex()}\n"
+                f"ticketMacSecret = {keys[0].mac.hex()}\n".encode()}
+
+    @classmethod
+    def of_key(cls, ticket, key):
+        """Its tickets do not begin with a key name."""
+        return ticket.proven_by(key.mac)
+
+
+class Kresd(Server):
+    KIND = "knot-resolver"
+    FORMAT = "knot-resolver"
+    VERSIONS = ("1.3",)
+    OVERLAP = False
+    NAMED = False
+    OWNER = "knot-resolver:knot-resolver"
+
+    def configure(self, shared):
+        os.makedirs(self.path("var"), exist_ok=True)
+        shutil.chown(self.path("var"), "knot-resolver", "knot-resolver")
+        keys = f"net.tls_sticket_secret_file('{self.keys}')" if shared else ""
+        self.write("kresd.conf", f"""
+user('knot-resolver', 'knot-resolver')
+cache.open(10 * MB, 'lmdb://{self.path("var")}')
+trust_anchors.remove('.')
+net.listen('127.0.0.1', {self.port}, {{ kind = 'tls' }})
+net.tls('{self.farm.cert}', '{self.farm.cert_key}')
+{keys}
+""")
+
+    def command(self):
+        # It takes a new secret by a line to its control socket, or as here
+        # by a restart, after which it finds its cache on disk again.
+        return ("sh", "-c", """
+            while :; do
+                kresd --noninteractive -c "$0" "$1" & echo $! > "$2"
+                wait $! || exit
+            done""", self.path("kresd.conf"), self.path("var"),
+                self.path("pid"))
+
+    def reload_command(self):
+        return f"kill $(cat {self.path('pid')})"
+
+    def encode(self, keys):
+        return {"": keys[0].a80()}
+
+class Lighttpd(Server):
+    """It looks for a new file by itself when the clock shows 64 * n."""
+    KIND = "lighttpd"
+    FORMAT = "lighttpd"
+    OWNER = "www-data:www-data"
+    MODULE = "mod_openssl"
+
+    def configure(self, shared):
+        keys = f'ssl.stek-file = "{self.keys}"' if shared else ""
+        self.write("lighttpd.conf", f"""
+server.modules = ("{self.MODULE}")
+server.document-root = "{self.home}"
+server.pid-file = "{self.path("pid")}"
+server.username = "www-data"
+server.groupname = "www-data"
+server.bind = "127.0.0.1"
+server.port = {self.port}
+server.feature-flags = ("server.graceful-shutdown-timeout" => 2)
+ssl.engine = "enable"
+ssl.pemfile = "{self.farm.cert}"
+ssl.privkey = "{self.farm.cert_key}"
+{keys}
+""")
+
+    def command(self):
+        return ("lighttpd", "-D", "-f", self.path("lighttpd.conf"))
+
+    RELOAD_KEEPS_OLD = False    # it remembers keys until it is restarted
+
+    def reload_command(self):
+        """Only for revoking: it forgets every key but the file's."""
+        return "signal:USR1:" + self.path("pid")
+
+    def encode(self, keys):
+        now = int(time.time())
+        return {"": struct.pack("=iii", 0, now - 100, now + 100000) +
+                keys[0].h80()}
+
+
+class LighttpdWolfssl(Lighttpd):
+    """Its tickets' MAC is of the ciphertext alone."""
+    KIND = "lighttpd-wolfssl"
+    MODULE = "mod_wolfssl"
+
+    @classmethod
+    def of_key(cls, ticket, key):
+        inner = Ticket(ticket.version, ticket.bytes[34:], ticket.hint)
+        return ticket.name == key.name and inner.proven_by(key.mac)
+
+
+class LighttpdMbedtls(Lighttpd):
+    """AES-GCM tickets with names of four bytes."""
+    KIND = "lighttpd-mbedtls"
+    MODULE = "mod_mbedtls"
+    VERSIONS = ("1.2",)
+
+    @classmethod
+    def of_key(cls, ticket, key):
+        return ticket.name[:8] == key.name[:8]
+
+
+class LighttpdGnutls(Lighttpd):
+    KIND = "lighttpd-gnutls"
+    MODULE = "mod_gnutls"
+
+
+class LighttpdNss(Lighttpd):
+    KIND = "lighttpd-nss"
+    MODULE = "mod_nss"
+
+
+ALL = (Nginx, Haproxy, Apache, H2o, Trafficserver, Nghttpx, Dnsdist, Unbound,
+       Stunnel, Kresd, Lighttpd, LighttpdWolfssl, LighttpdMbedtls)

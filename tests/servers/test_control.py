@@ -7,10 +7,10 @@ Never here: stek.
 """
 import pytest
 
-from client import new_ticket, visit
-from farm import wait_until
+from client import new_ticket, try_visit, visit
+from farm import FarmError, wait_until
 from keys import Key
-from servers import ALL
+from servers import ALL, Apache
 
 
 def a_pair(farm, kind, shared, keys=()):
@@ -60,19 +60,58 @@ def test_with_a_shared_key_a_ticket_resumes_at_the_sibling(shared, kind):
 
 
 def test_the_ticket_is_of_the_key_that_was_written(shared, kind, keys):
+    if not kind.NAMED:
+        pytest.skip("nothing in its tickets tells their key")
     for version in kind.VERSIONS:
         ticket = new_ticket(shared[0].port, version)
         assert kind.of_key(ticket, keys[0])
 
 
+def uses(server, version, key, old):
+    """Is key in use there, or, where that is not to be seen, old no more?"""
+    seen = try_visit(server.port, version, None if server.NAMED else old)
+    if seen is None or not server.NAMED:
+        return seen is not None and seen.full
+    return seen.ticket is not None and server.of_key(seen.ticket, key)
+
+
+def take_up(server, version, keys, old):
+    """
+    Twice if need be: Traffic Server forgets what it is told in its first
+    second, and looks again only at a file with another time.
+    """
+    for patience in (10, 80):
+        server.place(keys)
+        server.reload()
+        try:
+            return wait_until(lambda: uses(server, version, keys[0], old),
+                              f"{server.name} uses its new key", patience)
+        except FarmError:
+            if patience > 10:
+                raise
+
+
 def test_new_keys_are_taken_up_when_told(shared, kind, keys):
-    """Last, as it changes the pair's keys."""
     version = kind.VERSIONS[-1]
     old = new_ticket(shared[0].port, version)
     new = Key()
     for server in shared:
-        server.place([new, keys[0]])
-        server.reload()
-        wait_until(lambda: kind.of_key(new_ticket(server.port, version), new),
-                   f"{server.name} uses its new key")
-    assert visit(shared[1].port, version, old).resumed == kind.OVERLAP
+        take_up(server, version, [new, keys[0]], old)
+    seen = visit(shared[1].port, version, old)
+    assert seen.clean
+    assert seen.resumed == (kind.OVERLAP and kind.RELOAD_KEEPS_OLD)
+
+
+def test_apache_does_not_use_the_hmac_key_it_is_given(farm):
+    """
+    A flaw of httpd 2.4 with OpenSSL 3: its tickets have an HMAC key of
+    zeroes.  If this fails, Debian has mended it: then stek's "apache" target
+    must be seen to verify, and this test must go.
+    """
+    server, key = Apache(farm, "apache-flaw"), Key()
+    server.place([key])
+    server.start()
+    ticket = new_ticket(server.port, "1.3")
+    assert ticket.name == key.name
+    assert not ticket.proven_by(key.mac[:16])
+    assert ticket.proven_by(bytes(16))

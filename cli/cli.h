@@ -23,6 +23,7 @@ struct cli {
  * The return value is the exit status.
  */
 int verb_export(const struct cli *, int argc, char **argv);
+int verb_import(const struct cli *, int argc, char **argv);
 int verb_init(const struct cli *, int argc, char **argv);
 int verb_probe(const struct cli *, int argc, char **argv);
 int verb_revoke(const struct cli *, int argc, char **argv);

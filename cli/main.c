@@ -29,6 +29,8 @@ static const struct verb verbs[] = {
         "take keys away from every server at once", verb_revoke},
     {"export", "--format FORMAT [--scope SCOPE] [-o FILE|FOLDER]",
         "write the farm's keys for a server", verb_export},
+    {"import", "--format FORMAT FILE|FOLDER",
+        "take another tool's keys into the farm", verb_import},
     {"show",
         "[--format FORMAT FILE|FOLDER]\n"
         "       stek show --format help",

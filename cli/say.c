@@ -12,7 +12,7 @@
 #include "cli.h"
 #include "say.h"
 
-static void
+static void __attribute__((format(printf, 1, 0)))
 say(const char *fmt, va_list ap)
 {
 	(void)fflush(stdout);

@@ -15,6 +15,7 @@ struct advice {
 	const char *where;	/* in which place of the server's settings */
 	const char *line;	/* "@" stands for the target's path */
 	const char *reload;	/* a usual reload; NULL: it needs none */
+	const char *user;	/* who often reads the file; NULL: root */
 };
 
 /* NULL if there is none for a format of that name. */

@@ -22,6 +22,7 @@ struct cli {
  * argv[0] is "stek", for getopt's messages; the verb's arguments follow.
  * The return value is the exit status.
  */
+int verb_check(const struct cli *, int argc, char **argv);
 int verb_export(const struct cli *, int argc, char **argv);
 int verb_import(const struct cli *, int argc, char **argv);
 int verb_init(const struct cli *, int argc, char **argv);

@@ -31,6 +31,7 @@ static const struct verb verbs[] = {
         "write the farm's keys for a server", verb_export},
     {"import", "--format FORMAT FILE|FOLDER",
         "take another tool's keys into the farm", verb_import},
+    {"check", "[--json]", "all that is wrong on this host", verb_check},
     {"show",
         "[--format FORMAT FILE|FOLDER]\n"
         "       stek show --format help",

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * See check.h.  Here: the verb, the lines, and what a running stekd says.
+ */
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ask.h"
+#include "check.h"
+#include "say.h"
+
+enum { ASK_SECONDS = 10, LINE_LEN = 2048 };
+
+static const char *const levels[] = {
+    [CHECK_OK] = "ok",
+    [CHECK_NOTE] = "note",
+    [CHECK_WARN] = "warn",
+    [CHECK_FAIL] = "fail",
+};
+
+void
+check_say(struct check *check, enum check_level level, const char *subject,
+    const char *todo, const char *fmt, ...)
+{
+	char text[LINE_LEN];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	check->counts[level]++;
+	if (check->lines != NULL) {
+		(void)json_array_append_new(check->lines,
+		    json_pack("{s:s, s:s, s:s, s:s}", "level", levels[level],
+		        "subject", subject, "text", text, "todo", todo));
+		return;
+	}
+	(void)printf("%-4s  %s: ", levels[level], subject);
+	say_clean(text);
+	(void)printf("%s%s\n", todo[0] == '\0' ? "" : " -> ", todo);
+}
+
+static void
+check_answer(struct check *check, const json_t *status)
+{
+	const json_t *targets = json_object_get(status, "targets"), *target;
+	const json_t *store = json_object_get(status, "store");
+	size_t i;
+
+	if (strcmp(ask_text(store, "state"), "live") == 0)
+		check_say(check, CHECK_OK, "stekd", "",
+		    "it runs, and its store is live");
+	else
+		check_say(check, CHECK_FAIL, "stekd", "", "its store is %s: %s",
+		    ask_text(store, "state"), ask_text(store, "error"));
+	for (i = 0; i < json_array_size(targets); i++) {
+		target = json_array_get(targets, i);
+		if (strcmp(ask_text(target, "state"), "failed") == 0)
+			check_say(check, CHECK_FAIL, ask_text(target, "name"),
+			    "", "stekd says: %s", ask_text(target, "error"));
+	}
+}
+
+void
+check_stekd(struct check *check)
+{
+	json_t *status = NULL;
+	struct ask ask;
+
+	if (ask_open(&ask, check->conf->control,
+	        json_pack("{s:s}", "do", "status"), ASK_SECONDS))
+		status = ask_next(&ask);
+	if (status == NULL)
+		check_say(check, CHECK_NOTE, "stekd", "", "%s", ask.why);
+	else
+		check_answer(check, status);
+	json_decref(status);
+	ask_close(&ask);
+}
+
+static void
+check_all(struct check *check, struct farm *farm)
+{
+	const struct stek_set *set = NULL;
+
+	check_files(check);
+	if (farm_read(farm))
+		set = farm->set;
+	else if (farm->key != NULL)
+		check_say(check, CHECK_FAIL, "store", "", "%s", farm->why);
+	if (set != NULL)
+		check_keys(check, set);
+	check_places(check, set);
+	check_policy(check);
+	check_host(check);
+	check_stekd(check);
+}
+
+static bool
+put_end(const struct check *check)
+{
+	const size_t *n = check->counts;
+	bool good = n[CHECK_WARN] + n[CHECK_FAIL] == 0;
+
+	if (check->lines == NULL) {
+		(void)printf("%zu failure%s, %zu warning%s, %zu note%s\n",
+		    n[CHECK_FAIL], n[CHECK_FAIL] == 1 ? "" : "s", n[CHECK_WARN],
+		    n[CHECK_WARN] == 1 ? "" : "s", n[CHECK_NOTE],
+		    n[CHECK_NOTE] == 1 ? "" : "s");
+		return good;
+	}
+	(void)json_dumpf(check->lines, stdout, JSON_INDENT(2));
+	(void)putchar('\n');
+	json_decref(check->lines);
+	return good;
+}
+
+int
+verb_check(const struct cli *cli, int argc, char **argv)
+{
+	static const struct option longs[] = {
+	    {"json", no_argument, NULL, 'j'},
+	    {NULL, 0, NULL, 0},
+	};
+	struct check check = {.conf_path = cli->conf, .now = time(NULL)};
+	struct farm farm;
+	bool json = false, good;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		if (c != 'j')
+			return CLI_USAGE;
+		json = true;
+	}
+	if (optind != argc)
+		return say_usage(
+		    "check takes no argument, found \"%s\"", argv[optind]);
+	if (!farm_open(&farm, cli))
+		return CLI_FAILED;
+	if (json)
+		check.lines = json_array();
+	check.conf = farm.conf;
+	check_all(&check, &farm);
+	farm_close(&farm);
+	good = put_end(&check);
+	return say_flush() == CLI_DONE && good ? CLI_DONE : CLI_FAILED;
+}

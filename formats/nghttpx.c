@@ -8,9 +8,9 @@
 #include "folder.h"
 #include "servers.h"
 
-static const char trap[] =
-    "include FOLDER/keys.conf; given a file of the wrong size it discards "
-    "all keys and runs on random ones";
+static const char trap[] = "include FOLDER/keys.conf, which must exist when it "
+                           "starts; given a file of the wrong size it discards "
+                           "all keys and runs on random ones";
 
 static const struct folder long_keys = {&layout_a80,
     "tls-ticket-key-cipher=aes-256-cbc", "tls-ticket-key-file=", ""};

@@ -39,7 +39,8 @@ const struct format format_unbound = {
     .flags = FORMAT_FOLDER,
     .opening = STEK_KEYS_MAX,
     .hint = 7200,
-    .trap = "include FOLDER/*.conf; it takes new keys up by a restart only, "
+    .trap = "include FOLDER/*.conf, and see that the folder exists when it "
+            "starts; it takes new keys up by a restart only, "
             "which empties its cache; unbound-checkconf does not look into "
             "key files",
     .write = write_folder,

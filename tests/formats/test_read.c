@@ -161,6 +161,62 @@ a_full_set_fits_into_every_format(void **state)
 	stek_set_free(set);
 }
 
+/* Of sixteen the sealing key is the last but one, behind fourteen older. */
+static void
+dnsdist_gets_the_newest_five_with_the_sealing_one_last(void **state)
+{
+	static const size_t order[] = {11, 12, 13, 15, 14};
+	struct stek_set *set = full_farm();
+	struct format_in in;
+	size_t i;
+
+	(void)state;
+	read_back(format_find("dnsdist"), set, &in);
+	assert_int_equal(in.sealing, 4);
+	for (i = 0; i < 5; i++)
+		expect_same(&in.keys[i], &set->keys[order[i]], false);
+	stek_set_free(set);
+}
+
+static void
+haproxy_gets_the_newest_opening_key(void **state)
+{
+	static const size_t order[] = {13, 14, 15};
+	struct stek_set *set = full_farm();
+	struct format_in in;
+	size_t i;
+
+	(void)state;
+	read_back(format_find("haproxy"), set, &in);
+	for (i = 0; i < 3; i++)
+		expect_same(&in.keys[i], &set->keys[order[i]], false);
+	stek_set_free(set);
+}
+
+static void
+of_two_pending_keys_the_sooner_comes_first(void **state)
+{
+	struct stek_set *set = full_farm();
+	const int64_t before = set->keys[13].seal_from + 1;
+	struct format_out out;
+	struct format_why why;
+	struct format_in in;
+
+	(void)state;
+	assert_int_equal(
+	    format_write(format_find("envoy"), set, before, NULL, &out),
+	    STEK_OK);
+	assert_int_equal(format_read(format_find("envoy"), out.files[0].bytes,
+	                     out.files[0].len, before, &in, &why),
+	    STEK_OK);
+	expect_same(&in.keys[0], &set->keys[13], false);
+	expect_same(&in.keys[1], &set->keys[14], false);
+	expect_same(&in.keys[2], &set->keys[15], false);
+	expect_same(&in.keys[3], &set->keys[12], false);
+	format_out_free(&out);
+	stek_set_free(set);
+}
+
 static void
 lighttpd_reads_its_times(void **state)
 {
@@ -339,6 +395,10 @@ main(void)
 	    cmocka_unit_test(every_format_reads_back_the_keys_it_wrote),
 	    cmocka_unit_test(every_format_knows_which_key_it_wrote_to_seal),
 	    cmocka_unit_test(a_full_set_fits_into_every_format),
+	    cmocka_unit_test(
+	        dnsdist_gets_the_newest_five_with_the_sealing_one_last),
+	    cmocka_unit_test(haproxy_gets_the_newest_opening_key),
+	    cmocka_unit_test(of_two_pending_keys_the_sooner_comes_first),
 	    cmocka_unit_test(lighttpd_reads_its_times),
 	    cmocka_unit_test(a_pending_key_of_lighttpd_does_not_seal),
 	    cmocka_unit_test(h2o_reads_its_times_and_the_newest_begun_seals),

@@ -181,6 +181,23 @@ lighttpds_times_in_the_other_byte_order_are_recognised(void **state)
 	assert_non_null(strstr(why.text, "byte order"));
 }
 
+/* As when a folder's files are gathered. */
+static void
+keys_of_two_sizes_do_not_mix(void **state)
+{
+	struct format_in in = {0};
+	struct format_why why;
+	struct stek_key key;
+
+	(void)state;
+	known_key(&sealing, &key);
+	assert_int_equal(format_in_add(&in, &key, false, 0, &why), STEK_OK);
+	known_key(&opening, &key);
+	assert_int_equal(
+	    format_in_add(&in, &key, true, 0, &why), STEK_ERR_FORMAT);
+	assert_int_equal(in.count, 1);
+}
+
 int
 main(void)
 {
@@ -193,6 +210,7 @@ main(void)
 	    cmocka_unit_test(lighttpds_version_and_times_must_make_sense),
 	    cmocka_unit_test(
 	        lighttpds_times_in_the_other_byte_order_are_recognised),
+	    cmocka_unit_test(keys_of_two_sizes_do_not_mix),
 	};
 
 	return cmocka_run_group_tests_name(

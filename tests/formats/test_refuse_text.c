@@ -52,6 +52,8 @@ static const struct edit edits[] = {
     {"h2o", "1699955800", "1700020601", STEK_ERR_TIMES, 1, "not_before"},
     {"h2o", "1699955800", "-5", STEK_ERR_FORMAT, 5, "Unix seconds"},
     {"h2o", "1699955800", "2023-11-14", STEK_ERR_FORMAT, 5, "Unix seconds"},
+    {"h2o", "1700020600", "17000206000000000000", STEK_ERR_FORMAT, 6,
+        "Unix seconds"},
     {"h2o", "1700020600", "1700000000", STEK_ERR_TIMES, 1, "expired"},
     {"h2o", "68ed9063", "62ffe56b", STEK_ERR_DUPLICATE, 7, "4 bytes"},
     {"h2o",
@@ -65,6 +67,11 @@ static const struct edit edits[] = {
     {"envoy", "  name: \"stek\"\n", "", STEK_ERR_FORMAT, 4, "name"},
     {"envoy", "  session_ticket_keys:", "session_ticket_keys:", STEK_ERR_FORMAT,
         5, "session_ticket_keys"},
+    {"envoy", "name: \"stek\"", "name:", STEK_ERR_FORMAT, 4, "name"},
+    {"envoy", "\"stek\"", "\"st\\ek\"", STEK_ERR_FORMAT, 4, "key: value"},
+    {"envoy", "\"stek\"", "\"st\"ek\"", STEK_ERR_FORMAT, 4, "key: value"},
+    {"envoy", "    keys:", "  keys:", STEK_ERR_FORMAT, 6, "keys"},
+    {"envoy", "    - inline", "      inline", STEK_ERR_FORMAT, 7, "- inline"},
     {"envoy", "inline_bytes", "filename", STEK_ERR_FORMAT, 7, "inline_bytes"},
     {"envoy", "tfcclq", "tf*clq", STEK_ERR_FORMAT, 7, "base64"},
     {"envoy", "tfcclq", "tfcc", STEK_ERR_FORMAT, 7, "80 bytes"},
@@ -159,6 +166,43 @@ text_cut_anywhere_never_gives_other_keys(void **state)
 		}
 	}
 	stek_set_free(set);
+}
+
+static void
+text_without_a_key_is_refused(void **state)
+{
+	static const char *const texts[] = {
+	    "haproxy", "h2o", "envoy", "stunnel"};
+	static const uint8_t comment[] = "# none\n";
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		expect_refusal(
+		    format_find(texts[i]), comment, 0, STEK_ERR_FORMAT);
+		expect_refusal(format_find(texts[i]), comment,
+		    sizeof(comment) - 1, STEK_ERR_FORMAT);
+	}
+}
+
+static void
+text_longer_than_any_key_file_is_refused(void **state)
+{
+	static uint8_t text[FORMAT_BYTES_MAX + 1];
+	struct edit none = {"h2o", "\n", "\n", STEK_OK, 0, ""};
+	struct format_why why;
+	struct format_in in;
+	char file[8192];
+	size_t len;
+
+	(void)state;
+	memset(text, '\n', sizeof(text));
+	len = edited(&none, file);
+	memcpy(text, file, len);
+	assert_int_equal(format_read(format_find("h2o"), text, sizeof(text) - 1,
+	                     NOW, &in, &why),
+	    STEK_OK);
+	expect_refusal(format_find("h2o"), text, sizeof(text), STEK_ERR_FORMAT);
 }
 
 static void
@@ -265,6 +309,20 @@ a_path_too_long_is_refused(void **state)
 }
 
 static void
+a_path_with_a_nul_is_refused(void **state)
+{
+	static const char text[] = "ssl_session_ticket_key /a\0b;\n";
+	struct format_list list;
+	struct format_why why;
+
+	(void)state;
+	assert_int_equal(
+	    format_list(format_find("nginx"), (const uint8_t *)text,
+	        sizeof(text) - 1, &list, &why),
+	    STEK_ERR_FORMAT);
+}
+
+static void
 a_list_may_have_comments_and_blanks(void **state)
 {
 	static const char text[] =
@@ -289,12 +347,15 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_reason_names_the_line_and_what_was_expected),
 	    cmocka_unit_test(text_cut_anywhere_never_gives_other_keys),
+	    cmocka_unit_test(text_without_a_key_is_refused),
+	    cmocka_unit_test(text_longer_than_any_key_file_is_refused),
 	    cmocka_unit_test(two_lines_are_too_few_for_haproxy),
 	    cmocka_unit_test(
 	        files_of_the_two_sizes_are_not_taken_for_each_other),
 	    cmocka_unit_test(a_list_of_anything_else_is_refused),
 	    cmocka_unit_test(a_list_of_more_files_than_a_set_holds_is_refused),
 	    cmocka_unit_test(a_path_too_long_is_refused),
+	    cmocka_unit_test(a_path_with_a_nul_is_refused),
 	    cmocka_unit_test(a_list_may_have_comments_and_blanks),
 	};
 

@@ -160,6 +160,26 @@ a_flipped_bit_anywhere_behind_the_name_forges(void **state)
 	assert_int_equal(judge("nginx", &ticket), FORMAT_TICKET_PROVEN);
 }
 
+/* AES-CBC gives whole blocks, and at least one. */
+static void
+a_mac_of_no_whole_blocks_forges(void **state)
+{
+	static const size_t lens[] = {0, 1, 15, 17, 63};
+	struct ticket ticket;
+	uint8_t key[32];
+	size_t i;
+
+	(void)state;
+	put(key, sealing.mac);
+	for (i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		openssl_ticket(sealing.name, sealing.mac, &ticket);
+		ticket.len = 32 + lens[i] + 32;
+		hmac(key, 32, ticket.bytes, 32 + lens[i],
+		    ticket.bytes + 32 + lens[i]);
+		assert_int_equal(judge("nginx", &ticket), FORMAT_TICKET_FORGED);
+	}
+}
+
 /* Every format at every length: memory tools see reads beyond the end. */
 static void
 a_ticket_cut_short_is_never_proven(void **state)
@@ -276,6 +296,7 @@ main(void)
 	    cmocka_unit_test(another_mac_key_forges),
 	    cmocka_unit_test(a_mac_under_a_zero_key_forges),
 	    cmocka_unit_test(a_flipped_bit_anywhere_behind_the_name_forges),
+	    cmocka_unit_test(a_mac_of_no_whole_blocks_forges),
 	    cmocka_unit_test(a_ticket_cut_short_is_never_proven),
 	    cmocka_unit_test(a_whole_mac_key_of_h2o_has_zeroes_behind),
 	    cmocka_unit_test(wolfssl_proves_by_the_ciphertext_alone),

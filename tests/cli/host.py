@@ -20,6 +20,8 @@ import threading
 import time
 from dataclasses import dataclass
 
+import pytest
+
 from keys import Key
 
 STEK = os.environ["STEK"]
@@ -30,6 +32,14 @@ MAGIC = b"stekset1"
 SLOTS = 16
 
 _sodium = ctypes.CDLL(ctypes.util.find_library("sodium"))
+
+
+def terminal():
+    """Its two ends."""
+    try:
+        return os.openpty()
+    except OSError as error:
+        return pytest.skip(f"no pseudo-terminal to be had: {error.strerror}")
 
 
 @dataclass(frozen=True)

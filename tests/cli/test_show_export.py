@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from host import Host, encode, is_hidden, opening, pending, sealing
+from host import (Host, encode, is_hidden, opening, pending, sealing,
+                  terminal)
 from keys import Key, base64_lines
 
 
@@ -246,9 +247,9 @@ def test_a_folder_or_a_ring_needs_a_place(host, format_):
 
 def test_keys_are_not_written_to_a_terminal(host):
     key, = host.keep(sealing())
-    leader, terminal = os.openpty()
-    result = host.stek("export", "--format", "haproxy", stdout=terminal)
-    os.close(terminal)
+    leader, follower = terminal()
+    result = host.stek("export", "--format", "haproxy", stdout=follower)
+    os.close(follower)
     try:
         shown = os.read(leader, 4096)
     except OSError:

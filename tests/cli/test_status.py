@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from host import FakeStekd, Host, is_hidden, opening, pending, sealing
+from host import (FakeStekd, Host, is_hidden, opening, pending, sealing,
+                  terminal)
 
 HOUR = 3600
 NAMES = ("0a" * 16, "1b" * 16, "2c" * 16)
@@ -166,9 +167,9 @@ def test_there_is_no_colour_off_a_terminal(host):
 
 
 def on_terminal(host, answer, env):
-    leader, terminal = os.openpty()
-    told(host, answer, stdout=terminal, env={**os.environ, **env})
-    os.close(terminal)
+    leader, follower = terminal()
+    told(host, answer, stdout=follower, env={**os.environ, **env})
+    os.close(follower)
     shown = b""
     try:
         while True:

@@ -2,8 +2,12 @@
 /*
  * lighttpd: ssl.stek-file, 92 bytes: version 0, activation and expiry as
  * native int32, then one key as name, HMAC, AES.  It polls the file and keeps
- * the last three keys it has seen, so the newest key alone is written, as soon
- * as it is known.
+ * the last three keys it has seen, so the sealing key alone is written.
+ *
+ * A pending key is not: a lighttpd that is restarted has only the one key of
+ * the file, and with one that may not seal yet mod_wolfssl fails every TLS
+ * 1.3 handshake.  All lighttpds of a farm look at their files in the same
+ * second (when the epoch divides by 64), so they change keys together.
  *
  * Never here: the time between two writes, which the target keeps.
  * Invariant: no time is written that an int32 cannot hold.
@@ -24,17 +28,15 @@
 #define PREFIX_LEN 4
 
 static enum stek_err
-write_newest(const struct stek_set *set, int64_t now, const char *path,
+write_sealing(const struct stek_set *set, int64_t now, const char *path,
     struct format_out *out)
 {
-	const struct stek_key *key = order_find(set, now, STEK_PENDING);
+	const struct stek_key *key = stek_set_sealing(set, now);
 	int32_t head[3] = {0};
 	enum stek_err err;
 	uint8_t *bytes;
 
 	(void)path;
-	if (key == NULL)
-		key = stek_set_sealing(set, now);
 	if (key->open_until > INT32_MAX)
 		return STEK_ERR_FORMAT;
 	head[1] = (int32_t)key->seal_from;
@@ -155,14 +157,14 @@ const struct format format_lighttpd = {
     .server = "lighttpd (mod_openssl, mod_wolfssl, mod_mbedtls)",
     .flags = FORMAT_REMEMBERS,
     .keys = 3,
-    .opening = 1,
+    .opening = 2,
     .tick = 66,
     .spacing = 66,
     .hint = 7200,
     .trap = "the file must belong to the user it runs as, or new keys are "
-            "missed in silence; restarted while a key is pending it has no "
-            "key that seals; mod_mbedtls opens with two keys only",
-    .write = write_newest,
+            "missed in silence; restarted it knows the sealing key only; "
+            "mod_mbedtls opens with two keys only",
+    .write = write_sealing,
     .read = read_file,
     .ticket = ticket,
 };

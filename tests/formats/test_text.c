@@ -255,19 +255,9 @@ expect_lighttpd(const struct stek_set *set, const struct known *known)
 }
 
 static void
-lighttpd_gets_the_pending_key_as_soon_as_there_is_one(void **state)
+lighttpd_gets_the_sealing_key_alone(void **state)
 {
 	struct stek_set *set = farm_new();
-
-	(void)state;
-	expect_lighttpd(set, &pending);
-	stek_set_free(set);
-}
-
-static void
-lighttpd_gets_the_sealing_key_if_none_is_pending(void **state)
-{
-	struct stek_set *set = farm_of(&sealing);
 
 	(void)state;
 	expect_lighttpd(set, &sealing);
@@ -297,8 +287,7 @@ lighttpd_has_no_time_after_2038(void **state)
 
 static const struct CMUnitTest singles[] = {
     cmocka_unit_test(a_lone_key_of_haproxy_is_padded_to_three_lines),
-    cmocka_unit_test(lighttpd_gets_the_pending_key_as_soon_as_there_is_one),
-    cmocka_unit_test(lighttpd_gets_the_sealing_key_if_none_is_pending),
+    cmocka_unit_test(lighttpd_gets_the_sealing_key_alone),
     cmocka_unit_test(lighttpd_has_no_time_after_2038),
 };
 

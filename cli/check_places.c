@@ -7,6 +7,7 @@
  */
 #include <sys/stat.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -92,15 +93,13 @@ check_way(struct check *check, const struct conf_target *target)
 		    (unsigned int)target->uid, folder);
 }
 
-/* The files themselves, as stekd leaves them, unless others touched them. */
+/* A file, as stekd leaves it, unless others touched it. */
 static void
-check_file(struct check *check, const struct conf_target *target)
+check_file(
+    struct check *check, const struct conf_target *target, const char *path)
 {
-	char path[FORMAT_PATH_MAX + sizeof(FORMAT_LIST) + 1];
 	struct stat st;
 
-	(void)snprintf(path, sizeof(path), "%s%s", target->path,
-	    is_folder(target) ? "/" FORMAT_LIST : "");
 	if (lstat(path, &st) < 0)
 		return;
 	if ((st.st_mode & 07) != 0)
@@ -117,6 +116,30 @@ check_file(struct check *check, const struct conf_target *target)
 		    path, (unsigned int)st.st_uid, (unsigned int)st.st_gid,
 		    (unsigned int)st.st_mode & 07777, (unsigned int)target->uid,
 		    (unsigned int)target->gid, (unsigned int)target->mode);
+}
+
+static void
+check_all_files(struct check *check, const struct conf_target *target)
+{
+	char path[FORMAT_PATH_MAX + 256];
+	const struct dirent *entry;
+	DIR *dir;
+
+	if (!is_folder(target)) {
+		check_file(check, target, target->path);
+		return;
+	}
+	dir = opendir(target->path);
+	if (dir == NULL)
+		return;
+	while ((entry = readdir(dir)) != NULL) {
+		if (entry->d_name[0] == '.')
+			continue;
+		(void)snprintf(
+		    path, sizeof(path), "%s/%s", target->path, entry->d_name);
+		check_file(check, target, path);
+	}
+	(void)closedir(dir);
 }
 
 /* Some servers read the file long after they gave up root. */
@@ -194,7 +217,7 @@ check_places(struct check *check, const struct stek_set *set)
 		target = &check->conf->targets[i];
 		check_way(check, target);
 		check_disk(check, target);
-		check_file(check, target);
+		check_all_files(check, target);
 		check_reader(check, target);
 		check_content(check, target, set);
 	}

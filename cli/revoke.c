@@ -68,18 +68,65 @@ resolve(const json_t *status, char prefix[STEK_NAME_HEX])
 	return false;
 }
 
+/* How many keys' names begin so; *key is the last of them. */
+static size_t
+count_matches(const struct stek_set *set, const char *prefix, size_t *key)
+{
+	char hex[STEK_NAME_HEX];
+	size_t i, count = 0;
+
+	for (i = 0; i < set->count; i++) {
+		stek_key_hex(set->keys[i].name, hex);
+		if (strncmp(hex, prefix, strlen(prefix)) != 0)
+			continue;
+		*key = i;
+		count++;
+	}
+	return count;
+}
+
+/*
+ * A name may have been seen on the wire of a target with a scope: then turn
+ * it into the name of the farm's key that it was derived from.
+ */
+static void
+leave_scope(struct farm *farm, char prefix[STEK_NAME_HEX])
+{
+	struct stek_set *scoped = stek_set_new();
+	const char *scope;
+	size_t i, key;
+
+	if (scoped == NULL || !farm_read(farm) ||
+	    count_matches(farm->set, prefix, &key) > 0)
+		goto out;
+	for (i = 0; i < farm->conf->count; i++) {
+		scope = farm->conf->targets[i].scope;
+		if (stek_scope_set(farm->set, scope, scoped) != STEK_OK ||
+		    count_matches(scoped, prefix, &key) != 1)
+			continue;
+		(void)printf("%s: in scope \"", prefix);
+		stek_key_hex(farm->set->keys[key].name, prefix);
+		say_clean(scope);
+		(void)printf("\" the name of the farm's key %s\n", prefix);
+		break;
+	}
+out:
+	stek_set_free(scoped);
+}
+
 /* The whole name of a prefix; false: it has been said why not. */
 static bool
-complete(const char *socket, char prefix[STEK_NAME_HEX])
+complete(struct farm *farm, char prefix[STEK_NAME_HEX])
 {
 	json_t *status = NULL;
 	struct ask ask;
 	bool found = false;
 
+	leave_scope(farm, prefix);
 	if (strlen(prefix) == NAME_HEX)
 		return true;
-	if (ask_open(
-	        &ask, socket, json_pack("{s:s}", "do", "status"), ASK_SECONDS))
+	if (ask_open(&ask, farm->conf->control,
+	        json_pack("{s:s}", "do", "status"), ASK_SECONDS))
 		status = ask_next(&ask);
 	if (status == NULL)
 		say_error("%s", ask.why);
@@ -91,13 +138,15 @@ complete(const char *socket, char prefix[STEK_NAME_HEX])
 }
 
 static int
-run(const char *socket, struct options *opt)
+run(struct farm *farm, struct options *opt)
 {
+	const char *socket = farm->conf->control;
+
 	if (opt->all)
 		return change_run(socket,
 		    json_pack("{s:s, s:b}", "do", "revoke", "all", 1),
 		    opt->timeout);
-	if (!complete(socket, opt->prefix))
+	if (!complete(farm, opt->prefix))
 		return CLI_FAILED;
 	return change_run(socket,
 	    json_pack("{s:s, s:s}", "do", "revoke", "key", opt->prefix),
@@ -132,7 +181,7 @@ verb_revoke(const struct cli *cli, int argc, char **argv)
 		                 "them");
 	if (!farm_open(&farm, cli))
 		return CLI_FAILED;
-	status = run(farm.conf->control, &opt);
+	status = run(&farm, &opt);
 	farm_close(&farm);
 	return status;
 }

@@ -232,3 +232,18 @@ def test_a_key_that_is_not_there_cannot_be_revoked(running):
     result = running.stek("revoke", "--key", "00" * 16)
     assert result.status == 1
     assert "no key of that name" in result.err
+
+
+def test_a_name_seen_on_the_wire_of_a_scope_is_enough(host):
+    host.configure(host.target("web", "haproxy", path=host.path("web"),
+                               scope="shop"))
+    host.stek("init")
+    host.start()
+    _, (old,) = host.kept()
+    web, = json.loads(host.stek("status", "--json").out)["targets"]
+    assert web["sealing"] != old.name
+    result = host.stek("revoke", "--key", web["sealing"][:8])
+    assert result.status == 0
+    assert f'in scope "shop" the name of the farm\'s key {old.name}' \
+        in result.out
+    assert old.name not in [key.name for key in host.kept()[1]]

@@ -74,6 +74,14 @@ def test_a_key_file_that_everybody_can_read(host):
     only(host, "fail", "one", path, "everybody can read", "rotate")
 
 
+@pytest.mark.parametrize("name", ["keys.conf", "key"])
+def test_a_file_of_a_folder_that_everybody_can_read(host, name):
+    if name == "key":
+        name = f"{host.key.name}.key"
+    os.chmod(host.path("web", name), 0o644)
+    only(host, "fail", "web", host.path("web", name), "everybody can read")
+
+
 def test_a_key_file_of_another_owner_than_configured(host):
     path = single(host)
     host.stek("export", "--format", "haproxy", "-o", path)

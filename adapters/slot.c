@@ -233,9 +233,10 @@ wipe_set(struct stek_set *set)
 	stek_set_clear(set);
 }
 
-/* Which of the ring's keys has this name in this scope? */
+/* Which of the ring's living keys has this name in this scope? */
 static struct kept *
-recognise(struct slot *slot, const char *scope, const uint8_t *name)
+recognise(
+    struct slot *slot, const char *scope, int64_t now, const uint8_t *name)
 {
 	struct stek_set set __attribute__((cleanup(wipe_set)));
 	struct stek_key STEK_WIPED key;
@@ -243,7 +244,8 @@ recognise(struct slot *slot, const char *scope, const uint8_t *name)
 
 	stek_ring_read(slot->home->ring, &set);
 	for (i = 0; i < set.count; i++)
-		if (stek_scope_key(&set.keys[i], scope, &key) == STEK_OK &&
+		if (stek_key_state(&set.keys[i], now) != STEK_DEAD &&
+		    stek_scope_key(&set.keys[i], scope, &key) == STEK_OK &&
 		    memcmp(key.name, name, STEK_NAME_LEN) == 0)
 			return keep(slot, scope, &set.keys[i]);
 	return NULL;
@@ -277,7 +279,7 @@ slot_opening(struct slot *slot, const char *scope, int64_t now,
 
 	k = find(slot, scope, NULL, name);
 	if (k == NULL)
-		k = recognise(slot, scope, name);
+		k = recognise(slot, scope, now, name);
 	if (k == NULL)
 		return NULL;
 	verdict = stek_ring_opening(slot->home->ring, k->base, now, &key);

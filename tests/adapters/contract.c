@@ -14,8 +14,9 @@
 
 #include "expect.h"
 
-#define POINTS_MAX 64
-#define NAME_LEN   160
+#define LIBRARIES_MAX 4
+#define POINTS_MAX    32 /* in one list */
+#define NAME_LEN      160
 
 static int
 start(void **state)
@@ -47,7 +48,71 @@ sentence(const struct farm *farm, const char *says)
 }
 
 static size_t
-list(struct farm *farm, struct CMUnitTest *tests)
+add(struct farm *farm, const struct point *points, struct CMUnitTest *tests)
+{
+	size_t n;
+
+	for (n = 0; points[n].says != NULL; n++) {
+		if (n == POINTS_MAX)
+			abort();
+		tests[n].name = sentence(farm, points[n].says);
+		tests[n].test_func = points[n].test;
+		tests[n].setup_func = start;
+		tests[n].teardown_func = stop;
+		tests[n].initial_state = farm;
+	}
+	return n;
+}
+
+/* Where `cannot` does not rule that version out. */
+static size_t
+add_version(struct farm *farm, const struct contract_library *library,
+    int version, const struct point *const *lists, struct CMUnitTest *tests)
+{
+	unsigned int what =
+	    version == CONTRACT_TLS12 ? CONTRACT_NO_TLS12 : CONTRACT_NO_TLS13;
+	size_t n = 0;
+
+	if (farm_open(farm, library, version) < 0)
+		abort();
+	if ((library->cannot & what) != 0)
+		return 0;
+	for (; *lists != NULL; lists++)
+		n += add(farm, *lists, tests + n);
+	return n;
+}
+
+static int
+run(const struct contract_library *libraries, size_t count,
+    const struct point *const *lists)
+{
+	struct CMUnitTest *tests;
+	struct farm farms[2 * LIBRARIES_MAX];
+	size_t i, n = 0;
+	int failed;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	tests = calloc(2 * LIBRARIES_MAX * 5 * POINTS_MAX, sizeof(*tests));
+	if (tests == NULL || count > LIBRARIES_MAX)
+		abort();
+	for (i = 0; i < count; i++) {
+		n += add_version(&farms[2 * i], &libraries[i], CONTRACT_TLS12,
+		    lists, tests + n);
+		n += add_version(&farms[2 * i + 1], &libraries[i],
+		    CONTRACT_TLS13, lists, tests + n);
+	}
+	failed =
+	    _cmocka_run_group_tests(libraries[0].name, tests, n, NULL, NULL);
+	for (i = 0; i < n; i++)
+		free((void *)(uintptr_t)tests[i].name);
+	for (i = 0; i < 2 * count; i++)
+		farm_close(&farms[i]);
+	free(tests);
+	return failed;
+}
+
+int
+contract_main(const struct contract_library *library, int argc, char **argv)
 {
 	static const struct point *const lists[] = {
 	    ticket_points,
@@ -55,51 +120,21 @@ list(struct farm *farm, struct CMUnitTest *tests)
 	    time_points,
 	    host_points,
 	    storm_points,
+	    NULL,
 	};
-	const struct point *p;
-	size_t i, n = 0;
 
-	for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
-		for (p = lists[i]; p->says != NULL; p++) {
-			if (n == POINTS_MAX)
-				abort();
-			tests[n].name = sentence(farm, p->says);
-			tests[n].test_func = p->test;
-			tests[n].setup_func = start;
-			tests[n].teardown_func = stop;
-			tests[n++].initial_state = farm;
-		}
-	return n;
-}
-
-static int
-run(const struct contract_library *library)
-{
-	struct CMUnitTest tests[2 * POINTS_MAX] = {0};
-	struct farm farms[2];
-	size_t i, n = 0;
-	int failed = 1;
-
-	if (farm_open(&farms[0], library, CONTRACT_TLS12) < 0 ||
-	    farm_open(&farms[1], library, CONTRACT_TLS13) < 0)
-		abort();
-	if (!(library->cannot & CONTRACT_NO_TLS12))
-		n += list(&farms[0], tests);
-	if (!(library->cannot & CONTRACT_NO_TLS13))
-		n += list(&farms[1], tests + n);
-	failed = _cmocka_run_group_tests(library->name, tests, n, NULL, NULL);
-	for (i = 0; i < n; i++)
-		free((void *)(uintptr_t)tests[i].name);
-	farm_close(&farms[0]);
-	farm_close(&farms[1]);
-	return failed;
+	if (argc == 7 && strcmp(argv[1], "--serve") == 0) {
+		(void)signal(SIGPIPE, SIG_IGN);
+		farm_serve(library, argv + 2);
+	}
+	return run(library, 1, lists);
 }
 
 int
-contract_main(const struct contract_library *library, int argc, char **argv)
+contract_points(const struct contract_library *libraries, size_t count,
+    const struct point *points)
 {
-	(void)signal(SIGPIPE, SIG_IGN);
-	if (argc == 7 && strcmp(argv[1], "--serve") == 0)
-		farm_serve(library, argv + 2);
-	return run(library);
+	const struct point *const lists[] = {points, NULL};
+
+	return run(libraries, count, lists);
 }

@@ -51,4 +51,9 @@ struct contract_library {
 /* From main(); returns what main() is to return. */
 int contract_main(const struct contract_library *, int argc, char **argv);
 
+/* Only these points, for some libraries or ways to use one. */
+struct point;
+int contract_points(const struct contract_library *, size_t,
+    const struct point *);
+
 #endif

@@ -12,7 +12,7 @@
 
 #include "expect.h"
 
-#define HOSTS 80 /* more, with their keys, than an adapter keeps at once */
+#define HOSTS 40 /* more than an adapter keeps the keys of */
 
 static void *
 hosts_server(const struct farm *farm)

@@ -118,7 +118,7 @@ a_ticket_with_any_byte_altered_gets_a_full_handshake(void **state)
 	present(farm, &v, ticket, v.ticket_len, &w);
 	expect_resumed(&w); /* unaltered, it is a good one */
 	visit_free(&w);
-	for (i = 0; i < v.ticket_len; i++) {
+	for (i = 0; i < v.ticket_len; i += farm_times(1, 11)) {
 		ticket[i] ^= (uint8_t)(1 << i % 8);
 		present(farm, &v, ticket, v.ticket_len, &w);
 		expect_full(&w);
@@ -140,7 +140,7 @@ a_ticket_of_any_other_length_gets_a_full_handshake(void **state)
 	PUBLISH(farm->ring, &key);
 	first_visit(farm, farm->server, NULL, &v);
 	memcpy(ticket, v.ticket, v.ticket_len);
-	for (len = 1; len < v.ticket_len + 64; len++) {
+	for (len = 1; len < v.ticket_len + 64; len += farm_times(1, 11)) {
 		if (len == v.ticket_len)
 			continue;
 		present(farm, &v, ticket, len, &w);

@@ -18,7 +18,6 @@
 #include "expect.h"
 
 #define STORMERS 4
-#define VISITS   40 /* of each stormer, with each ticket */
 
 struct storm {
 	const struct farm *farm;
@@ -50,9 +49,9 @@ static void *
 shake_hands(void *arg)
 {
 	struct storm *storm = arg;
-	size_t i;
+	size_t i, visits = farm_times(40, 6);
 
-	for (i = 0; i < VISITS; i++) {
+	for (i = 0; i < visits; i++) {
 		storm_visit(storm, &storm->always, true);
 		storm_visit(storm, &storm->never, false);
 	}

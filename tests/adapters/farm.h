@@ -39,6 +39,9 @@ void farm_close(struct farm *);
 int farm_start(struct farm *);
 void farm_stop(struct farm *);
 
+/* How often to do what is to be done often; less under valgrind. */
+size_t farm_times(size_t often, size_t seldom);
+
 /* A new key with times relative to now. */
 struct stek_key farm_key(int64_t from, int64_t until, int64_t open_until);
 

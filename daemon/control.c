@@ -14,9 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "control.h"
 #include "log.h"
 #include "loop.h"
@@ -36,15 +36,6 @@ struct control {
 	struct evconnlistener *listener;
 	struct client clients[CONTROL_CLIENTS_MAX];
 };
-
-static int64_t
-milliseconds(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void
 drop(struct client *client)
@@ -111,10 +102,10 @@ tell(struct client *client, const struct target *target)
 		return;
 	client->told[target->index] = true;
 	client->failed += ok ? 0 : 1;
-	say(client, json_pack("{s:s, s:b, s:I, s:s}", "target",
-	                target->conf->name, "ok", (int)ok, "ms",
-	                (json_int_t)(milliseconds() - client->since), "detail",
-	                detail(target)));
+	say(client,
+	    json_pack("{s:s, s:b, s:I, s:s}", "target", target->conf->name,
+	        "ok", (int)ok, "ms", (json_int_t)(clock_ms() - client->since),
+	        "detail", detail(target)));
 	if (--client->left == 0)
 		end(client, json_pack("{s:b, s:I}", "done", 1, "failed",
 		                (json_int_t)client->failed));
@@ -226,7 +217,7 @@ obey(struct client *client, json_t *request)
 	struct loop *loop = client->control->loop;
 	const char *verb = json_string_value(json_object_get(request, "do"));
 
-	client->since = milliseconds();
+	client->since = clock_ms();
 	if (verb == NULL)
 		refuse(client, "expected a JSON object with \"do\"");
 	else if (strcmp(verb, "status") == 0)

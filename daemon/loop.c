@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "control.h"
 #include "log.h"
 #include "loop.h"
@@ -96,7 +96,7 @@ void
 loop_publish(struct loop *loop, bool revoking)
 {
 	const struct stek_set *set = loop->rotate.set;
-	int64_t now = time(NULL);
+	int64_t now = clock_now();
 	bool seals;
 	size_t i;
 

@@ -192,7 +192,9 @@ start(struct loop *loop, bool foreground)
 int
 main(int argc, char **argv)
 {
-	struct loop loop = {.conf_path = CONF_DEFAULT, .monitor = -1};
+	struct loop loop = {.conf_path = CONF_DEFAULT,
+	    .monitor = -1,
+	    .rotate = {.timerfd = -1, .store.watch = -1}};
 	char why[CONF_WHY_LEN], *absolute;
 	bool foreground = false;
 	int c, status;

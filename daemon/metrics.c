@@ -11,8 +11,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "log.h"
 #include "loop.h"
 
@@ -95,7 +95,7 @@ static void
 fill(struct evbuffer *out, const struct loop *loop)
 {
 	const struct rotate *rotate = &loop->rotate;
-	int64_t now = time(NULL);
+	int64_t now = clock_now();
 	const struct stek_key *key = stek_set_sealing(rotate->set, now);
 
 	put(out, "set_version", "gauge", "Version of the farm's set.",
@@ -107,7 +107,8 @@ fill(struct evbuffer *out, const struct loop *loop)
 	    "For how long the sealing key has sealed.",
 	    key == NULL ? 0 : now - key->seal_from);
 	put(out, "next_wake_timestamp_seconds", "gauge",
-	    "When stekd will look at its keys again.", rotate->wake);
+	    "When stekd will look at its keys again; 0: when told to.",
+	    rotate->wake);
 	put(out, "store_ok", "gauge", "1 if the last use of the store worked.",
 	    rotate->error[0] == '\0');
 	put(out, "store_errors_total", "counter",

@@ -9,9 +9,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "place.h"
 
 #define NAME_MAX_LEN 64
@@ -150,7 +150,7 @@ is_there(const struct conf_target *target, const char *path,
 	*age = INT64_MAX;
 	if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode))
 		return false;
-	*age = time(NULL) - st.st_mtime;
+	*age = clock_now() - st.st_mtime;
 	if (st.st_uid != target->uid || st.st_gid != target->gid ||
 	    (st.st_mode & 07777) != target->mode)
 		return false;

@@ -7,13 +7,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 #include "loop.h"
 
-#define RETRY_MAX 300 /* s between two attempts at the store */
+#define RETRY_MAX  300 /* s between two attempts at the store */
+#define PLAN_TRIES 3 /* while others swap faster */
 
 /* Log a store's failure once a reason, and set the next attempt. */
 static void
@@ -24,7 +25,7 @@ store_failed(struct rotate *rotate, const char *why)
 
 	rotate->attempts++;
 	rotate->store_errors++;
-	rotate->retry = time(NULL) + (pause < RETRY_MAX ? pause : RETRY_MAX);
+	rotate->retry = clock_now() + (pause < RETRY_MAX ? pause : RETRY_MAX);
 	if (strcmp(rotate->error, why) != 0)
 		log_line(LOG_ERR, "store failed; keys go on from memory", "why",
 		    why, NULL);
@@ -107,7 +108,7 @@ log_set(const char *msg, const struct stek_set *set, int64_t now)
 static void
 adopt(struct rotate *rotate, const struct stek_set *next, const char *msg)
 {
-	int64_t now = time(NULL);
+	int64_t now = clock_now();
 	bool revoking = takes_away(rotate->set, next, now);
 
 	stek_set_copy(rotate->set, next);
@@ -142,7 +143,7 @@ look_at_store(struct rotate *rotate)
 		/* Somebody removed it; ours is as good. */
 		rotate->stored = 0;
 		rotate->unsaved = rotate->set->version > 0;
-	} else if (result != STORE_ABSENT) {
+	} else if (result != STORE_ABSENT || rotate->set->version > 0) {
 		rotate->rollback = result == STORE_ROLLBACK;
 		store_failed(rotate, why);
 	}
@@ -175,17 +176,30 @@ save(struct rotate *rotate, const struct stek_set *set)
 static void
 arm(struct rotate *rotate, int64_t wake)
 {
-	struct itimerspec spec = {.it_value.tv_sec = wake};
+	struct itimerspec spec = {0};
+	int64_t soonest = clock_now() + 1;
 
 	if (rotate->retry != 0 && rotate->retry < wake)
-		spec.it_value.tv_sec = rotate->retry;
-	rotate->wake = spec.it_value.tv_sec;
-	if (wake == INT64_MAX && rotate->retry == 0)
-		spec.it_value.tv_sec = 0;
+		wake = rotate->retry;
+	/* Whatever goes wrong, never more often than once a second. */
+	if (wake < soonest)
+		wake = soonest;
+	rotate->wake = wake == INT64_MAX ? 0 : wake;
+	spec.it_value.tv_sec = rotate->wake;
 	if (timerfd_settime(rotate->timerfd,
 	        TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &spec, NULL) < 0)
 		log_line(LOG_ERR, "cannot set the timer", "why",
 		    strerror(errno), NULL);
+}
+
+/* After a conflict: true if the store's newer set was adopted. */
+static bool
+yield_to_store(struct rotate *rotate)
+{
+	if (look_at_store(rotate))
+		return true;
+	store_failed(rotate, rotate->store.why);
+	return false;
 }
 
 /* A set that the store did not take is still this host's set. */
@@ -194,18 +208,27 @@ save_and_adopt(struct rotate *rotate, struct stek_set *next, const char *msg)
 {
 	switch (save(rotate, next)) {
 	case STORE_CONFLICT:
-		if (look_at_store(rotate))
+		if (yield_to_store(rotate))
 			return false;
-		store_failed(rotate, rotate->store.why);
+		rotate->unsaved = true;
 		break;
 	case STORE_OK:
-		adopt(rotate, next, msg);
-		return true;
-	default:
 		break;
+	default:
+		rotate->unsaved = true;
 	}
-	rotate->unsaved = true;
 	adopt(rotate, next, msg);
+	return true;
+}
+
+/* Nothing new is due.  False: the store was faster, plan again. */
+static bool
+settle(struct rotate *rotate)
+{
+	if (rotate->unsaved && save(rotate, rotate->set) == STORE_CONFLICT &&
+	    yield_to_store(rotate))
+		return false;
+	loop_publish(rotate->loop, false);
 	return true;
 }
 
@@ -227,11 +250,13 @@ follow(struct rotate *rotate, int64_t now)
 static void
 plan_and_save(struct rotate *rotate, struct stek_set *next)
 {
-	int64_t now = time(NULL), wake = now + RETRY_MAX;
-	int tries;
+	int64_t now = clock_now(), wake = now + RETRY_MAX;
 	enum stek_err err;
+	int tries;
 
-	for (tries = 0; tries < 3; tries++) {
+	if (rotate->retry != 0 && now >= rotate->retry && !rotate->unsaved)
+		(void)look_at_store(rotate);
+	for (tries = 0; tries < PLAN_TRIES; tries++) {
 		err = stek_plan(
 		    rotate->set, &rotate->loop->conf->policy, now, next, &wake);
 		if (err != STEK_OK) {
@@ -240,18 +265,14 @@ plan_and_save(struct rotate *rotate, struct stek_set *next)
 			break;
 		}
 		if (next->version == rotate->set->version) {
-			if (rotate->unsaved &&
-			    save(rotate, next) == STORE_CONFLICT)
-				(void)look_at_store(rotate);
-			loop_publish(rotate->loop, false);
-			break;
-		}
-		if (save_and_adopt(rotate, next, "keys moved on")) {
+			if (settle(rotate))
+				break;
+		} else if (save_and_adopt(rotate, next, "keys moved on")) {
 			rotate->rotations++;
 			break;
 		}
 	}
-	arm(rotate, wake);
+	arm(rotate, tries < PLAN_TRIES ? wake : now + 1);
 }
 
 void
@@ -260,13 +281,13 @@ rotate_wake(struct rotate *rotate)
 	struct stek_set *next;
 
 	if (!rotate->loop->conf->mint) {
-		follow(rotate, time(NULL));
+		follow(rotate, clock_now());
 		return;
 	}
 	next = stek_set_new();
 	if (next == NULL) {
 		log_line(LOG_ERR, "no memory to plan with", NULL);
-		arm(rotate, time(NULL) + 1);
+		arm(rotate, clock_now() + 1);
 		return;
 	}
 	plan_and_save(rotate, next);
@@ -313,11 +334,13 @@ carry_out(struct rotate *rotate,
 
 	if (next == NULL)
 		return STEK_ERR_MEMORY;
-	for (tries = 0; tries < 3; tries++) {
-		err = request(rotate, time(NULL), arg, next);
+	for (tries = 0; tries < PLAN_TRIES; tries++) {
+		err = request(rotate, clock_now(), arg, next);
 		if (err != STEK_OK || save_and_adopt(rotate, next, msg))
 			break;
 	}
+	if (tries == PLAN_TRIES)
+		err = STEK_ERR_BUSY;
 	stek_set_free(next);
 	if (err == STEK_OK)
 		rotate_wake(rotate);
@@ -346,17 +369,21 @@ request_revoke(
 enum stek_err
 rotate_ahead(struct rotate *rotate, bool at_once)
 {
-	rotate->rotations++;
-	return carry_out(
+	enum stek_err err = carry_out(
 	    rotate, request_rotate, &at_once, "rotated by an operator");
+
+	rotate->rotations += err == STEK_OK ? 1 : 0;
+	return err;
 }
 
 enum stek_err
 rotate_revoke(struct rotate *rotate, const uint8_t *name)
 {
-	rotate->revocations++;
-	return carry_out(
-	    rotate, request_revoke, name, "revoked by an operator");
+	enum stek_err err =
+	    carry_out(rotate, request_revoke, name, "revoked by an operator");
+
+	rotate->revocations += err == STEK_OK ? 1 : 0;
+	return err;
 }
 
 /* The first read decides whether stekd starts at all. */
@@ -370,7 +397,7 @@ first_read(struct rotate *rotate)
 	case STORE_OK:
 		rotate->stored = rotate->set->version;
 		taken(rotate, rotate->stored);
-		log_set("keys read from the store", rotate->set, time(NULL));
+		log_set("keys read from the store", rotate->set, clock_now());
 		return true;
 	case STORE_ABSENT:
 		/* Versions go on from what this host has had. */

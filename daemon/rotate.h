@@ -26,8 +26,8 @@ struct rotate {
 	char error[CONF_WHY_LEN]; /* of the store, or "" */
 	unsigned int attempts; /* at the store that failed in a row */
 	int64_t retry; /* when to try the store again, or 0 */
-	int64_t wake; /* when the timer fires */
-	int timerfd;
+	int64_t wake; /* when the timer fires, or 0 */
+	int timerfd; /* or -1 */
 	struct event *timer;
 	struct event *watch;
 	uint64_t rotations, revocations, store_errors;

@@ -6,9 +6,9 @@
  * Never here: a key's secret bytes; names only.
  */
 #include <jansson.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "loop.h"
 
 static const char *const states[] = {
@@ -98,7 +98,7 @@ status_object(const struct loop *loop)
 	const struct rotate *rotate = &loop->rotate;
 	const struct stek_set *set = rotate->set;
 	const struct stek_policy *policy = &loop->conf->policy;
-	int64_t now = time(NULL);
+	int64_t now = clock_now();
 	const struct stek_key *sealing = stek_set_sealing(set, now);
 	char name[STEK_NAME_HEX] = "";
 	json_t *keys = json_array(), *targets = json_array();
@@ -113,13 +113,13 @@ status_object(const struct loop *loop)
 		(void)json_array_append_new(
 		    targets, target_object(&loop->targets[i]));
 	return json_pack("{s:b, s:s, s:i, s:I, s:I, s:b, s:{s:I, s:I, s:I}, "
-	                 "s:o, s:I, s:o, s:o, s:o, s:{s:I, s:I, s:I}}",
+	                 "s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}}",
 	    "done", 1, "farm", loop->conf->farm, "pid", (int)getpid(),
 	    "version", (json_int_t)set->version, "now", (json_int_t)now, "mint",
 	    (int)loop->conf->mint, "policy", "rotate",
 	    (json_int_t)policy->rotate, "tickets", (json_int_t)policy->tickets,
 	    "lead", (json_int_t)policy->lead, "store", store_object(rotate),
-	    "wake", (json_int_t)rotate->wake, "sealing", text_or_null(name),
+	    "wake", number_or_null(rotate->wake), "sealing", text_or_null(name),
 	    "keys", keys, "targets", targets, "counters", "rotations",
 	    (json_int_t)rotate->rotations, "revocations",
 	    (json_int_t)rotate->revocations, "store_errors",

@@ -32,7 +32,9 @@ struct store {
 	uint64_t version; /* the highest that this host has had */
 	uid_t uid; /* owner of what is written, or -1 */
 	gid_t gid;
+	bool unseen; /* version could not be written down */
 	int watch; /* inotify descriptor, or -1 */
+	int folder; /* the folder's watch there; -1: it was moved away */
 	char why[CONF_WHY_LEN]; /* of the last result that was not OK */
 };
 

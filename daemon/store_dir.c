@@ -92,21 +92,40 @@ store_close(struct store *store)
 	store->watch = -1;
 }
 
+static bool
+watch_folder(struct store *store)
+{
+	char path[sizeof(store->set)];
+
+	(void)snprintf(path, sizeof(path), "%.*s",
+	    (int)(strrchr(store->set, '/') - store->set), store->set);
+	store->folder = inotify_add_watch(store->watch, path,
+	    IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE | IN_DELETE_SELF |
+	        IN_MOVE_SELF | IN_ONLYDIR);
+	if (store->folder < 0)
+		(void)denied(store, path);
+	return store->folder >= 0;
+}
+
 bool
 store_watch(struct store *store)
 {
-	char folder[sizeof(store->set)];
-
-	(void)snprintf(folder, sizeof(folder), "%.*s",
-	    (int)(strrchr(store->set, '/') - store->set), store->set);
 	store->watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (store->watch >= 0 &&
-	    inotify_add_watch(store->watch, folder,
-	        IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE | IN_ONLYDIR) >= 0)
+	if (store->watch >= 0 && watch_folder(store))
 		return true;
-	(void)denied(store, folder);
+	if (store->watch < 0)
+		(void)denied(store, "inotify");
 	store_close(store);
 	return false;
+}
+
+/* The path may name another folder from now on, or none. */
+static void
+forget_folder(struct store *store)
+{
+	if (store->folder >= 0)
+		(void)inotify_rm_watch(store->watch, store->folder);
+	store->folder = -1;
 }
 
 bool
@@ -128,6 +147,12 @@ store_watch_read(struct store *store)
 			if ((event->mask & IN_Q_OVERFLOW) != 0 ||
 			    (event->len > 0 && strcmp(event->name, base) == 0))
 				changed = true;
+			if (event->wd != store->folder ||
+			    (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF |
+			                       IN_UNMOUNT | IN_IGNORED)) == 0)
+				continue;
+			forget_folder(store);
+			changed = true;
 		}
 	}
 	return changed;
@@ -142,9 +167,13 @@ look(struct store *store, uint8_t bytes[STEK_CODEC_LEN], uint64_t *version)
 	size_t len;
 
 	*version = 0;
+	if (store->watch >= 0 && store->folder < 0 && !watch_folder(store))
+		return STORE_DENIED;
 	err = stek_file_read(store->set, STEK_CODEC_LEN, &found, &len);
-	if (err == STEK_ERR_SYSTEM && errno == ENOENT)
+	if (err == STEK_ERR_SYSTEM && errno == ENOENT) {
+		(void)denied(store, store->set);
 		return STORE_ABSENT;
+	}
 	if (err == STEK_ERR_SYSTEM)
 		return denied(store, store->set);
 	if (err == STEK_OK) {
@@ -239,12 +268,15 @@ store_accept(struct store *store, uint64_t version)
 	char text[32];
 	int len;
 
-	if (version <= store->version)
+	if (version <= store->version && !store->unseen)
 		return STORE_OK;
-	store->version = version;
-	len = snprintf(text, sizeof(text), "%" PRIu64 "\n", version);
+	if (version > store->version)
+		store->version = version;
+	store->unseen = true;
+	len = snprintf(text, sizeof(text), "%" PRIu64 "\n", store->version);
 	if (stek_file_write(store->seen, (const uint8_t *)text, (size_t)len,
 	        0600, store->uid, store->gid) != STEK_OK)
 		return denied(store, store->seen);
+	store->unseen = false;
 	return STORE_OK;
 }

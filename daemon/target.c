@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "log.h"
 #include "loop.h"
 
@@ -85,7 +85,7 @@ fail(struct target *target, enum target_step step, const char *why)
 		pause = RETRY_MAX;
 	target->attempts++;
 	target->failures++;
-	target->next_try = time(NULL) + pause;
+	target->next_try = clock_now() + pause;
 	if (strcmp(why, target->error) != 0)
 		log_line(LOG_ERR, "target failed; it is tried again", "target",
 		    target->conf->name, "why", why, NULL);
@@ -145,7 +145,7 @@ place(struct target *target)
 	struct format_out out = {.count = 0};
 	char text[CONF_WHY_LEN];
 	struct format_why why;
-	int64_t now = time(NULL);
+	int64_t now = clock_now();
 	enum stek_err err;
 
 	target->deadline = 0;
@@ -222,10 +222,10 @@ after_reload(struct target *target, const struct monitor_reply *reply)
 static void
 probe(struct target *target)
 {
-	int64_t patience = VERIFY_SECONDS;
+	int64_t patience = VERIFY_SECONDS, now = clock_ms();
 
 	if (target->conf->verify[0] == '\0' ||
-	    stek_set_sealing(target->wanted, time(NULL)) == NULL) {
+	    stek_set_sealing(target->wanted, clock_now()) == NULL) {
 		target->stale = false;
 		settle(target, TARGET_APPLIED);
 		return;
@@ -233,7 +233,7 @@ probe(struct target *target)
 	if (target->deadline == 0) {
 		if (!target->revoking)
 			patience += target->conf->format->tick;
-		target->deadline = time(NULL) + patience;
+		target->deadline = now + patience * 1000;
 		target->probes = 0;
 	}
 	ask(target, MONITOR_PROBE, NULL, NULL);
@@ -276,7 +276,7 @@ judge(const struct target *target, const uint8_t *ticket, size_t len, char *why,
 {
 	const struct format *format = target->conf->format;
 	const struct stek_key *key =
-	    stek_set_sealing(target->wanted, time(NULL));
+	    stek_set_sealing(target->wanted, clock_now());
 	enum format_ticket verdict;
 
 	if (key == NULL || format->ticket == NULL)
@@ -329,7 +329,7 @@ after_probe(struct target *target, const struct monitor_reply *reply)
 {
 	char why[CONF_WHY_LEN] = "";
 	enum format_ticket verdict = FORMAT_TICKET_OTHER;
-	int64_t now = time(NULL), pause;
+	int64_t pause;
 
 	if (reply->ok)
 		verdict = read_probe(target, reply->text, why, sizeof(why));
@@ -338,12 +338,12 @@ after_probe(struct target *target, const struct monitor_reply *reply)
 		    why, sizeof(why), "%.*s", CONF_WHY_LEN - 1, reply->text);
 	target->proof = verdict;
 	if (verdict == FORMAT_TICKET_NAMED || verdict == FORMAT_TICKET_PROVEN) {
-		target->verified = now;
+		target->verified = clock_now();
 		target->stale = false;
 		settle(target, TARGET_VERIFIED);
 		return;
 	}
-	if (now < target->deadline) {
+	if (clock_ms() < target->deadline) {
 		pause = INT64_C(50)
 		        << (target->probes < 8 ? target->probes : 8);
 		target->probes++;
@@ -387,29 +387,60 @@ restart(struct target *target)
 	proceed(target);
 }
 
+/* Would the same be written for this set as for what is wanted already? */
+static bool
+is_wanted(const struct target *target, const struct stek_set *set, int64_t now)
+{
+	const struct stek_set *wanted = target->wanted;
+	size_t i;
+
+	if (target->version == 0 || set->count != wanted->count ||
+	    sodium_memcmp(set->keys, wanted->keys, sizeof(set->keys)) != 0)
+		return false;
+	for (i = 0; i < set->count; i++)
+		if (stek_set_state(set, &set->keys[i], now) !=
+		    target->states[i])
+			return false;
+	return true;
+}
+
+static void
+want(struct target *target, const struct stek_set *set, int64_t now)
+{
+	const struct stek_key *sealing = stek_set_sealing(set, now);
+	size_t i;
+
+	stek_set_copy(target->wanted, set);
+	for (i = 0; i < set->count; i++)
+		target->states[i] = stek_set_state(set, &set->keys[i], now);
+	target->sealing[0] = '\0';
+	if (sealing != NULL)
+		stek_key_hex(sealing->name, target->sealing);
+}
+
 void
 target_update(struct target *target, const struct stek_set *set, bool revoking)
 {
 	struct stek_set *scoped = target->loop->scoped;
-	const struct stek_key *sealing;
+	int64_t now = clock_now();
 	bool same;
 
 	/* The length of the scope was checked with the configuration. */
 	if (stek_scope_set(set, target->conf->scope, scoped) != STEK_OK)
 		return;
-	same = sodium_memcmp(scoped, target->wanted, sizeof(*scoped)) == 0;
-	stek_set_copy(target->wanted, scoped);
+	same = is_wanted(target, scoped, now) && revoking <= target->revoking;
+	want(target, scoped, now);
 	stek_set_clear(scoped);
-	if (same && target->state == TARGET_WORKING &&
-	    revoking <= target->revoking)
-		return;
 	target->version = set->version;
+	if (same) {
+		/* What failed keeps its pause. */
+		if (target->state == TARGET_APPLIED ||
+		    target->state == TARGET_VERIFIED)
+			target->applied = target->version;
+		return;
+	}
 	target->revoking |= revoking;
 	target->state = TARGET_WORKING;
-	sealing = stek_set_sealing(target->wanted, time(NULL));
-	target->sealing[0] = '\0';
-	if (sealing != NULL)
-		stek_key_hex(sealing->name, target->sealing);
 	if (target->serial != 0)
 		target->again = true;
 	else
@@ -423,7 +454,7 @@ target_reply(struct target *target, const struct monitor_reply *reply)
 		return;
 	target->serial = 0;
 	if (reply->op == MONITOR_PLACE && reply->changed) {
-		target->written = time(NULL);
+		target->written = clock_now();
 		target->stale = true;
 	}
 	if (target->again) {

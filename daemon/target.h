@@ -36,6 +36,7 @@ struct target {
 	struct event *timer;
 
 	struct stek_set *wanted; /* its keys, in its scope */
+	enum stek_state states[STEK_KEYS_MAX]; /* of wanted, when it came */
 	uint64_t version; /* of the farm's set they come from */
 	bool revoking; /* a key was taken away before its time */
 	bool stale; /* its server has not taken the file */

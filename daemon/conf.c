@@ -360,10 +360,27 @@ validate(cfg_t *cfg, cfg_opt_t *opt)
 	return 0;
 }
 
+/*
+ * libconfuse takes the file's end for the end of any open section or comment,
+ * so that half a file would do.  This option is put behind the file: it must
+ * be found, and outside of all sections.
+ */
+#define LAST_OPTION "end_of_file"
+#define LAST_LINE   LAST_OPTION " = true"
+
+static int
+refuse_end(cfg_t *cfg, cfg_opt_t *opt)
+{
+	(void)opt;
+	cfg_error(cfg, "the file ends within { }; expected }");
+	return -1;
+}
+
 static cfg_opt_t policy_opts[] = {
     CFG_STR("rotate", "6h", CFGF_NONE),
     CFG_STR("tickets", "12h", CFGF_NONE),
     CFG_STR("lead", "10m", CFGF_NONE),
+    CFG_BOOL(LAST_OPTION, cfg_false, CFGF_NONE),
     CFG_END(),
 };
 
@@ -375,6 +392,7 @@ static cfg_opt_t target_opts[] = {
     CFG_STR("reload", "", CFGF_NONE),
     CFG_STR("verify", "", CFGF_NONE),
     CFG_STR("scope", "", CFGF_NONE),
+    CFG_BOOL(LAST_OPTION, cfg_false, CFGF_NONE),
     CFG_END(),
 };
 
@@ -392,6 +410,7 @@ static cfg_opt_t opts[] = {
     CFG_SEC("policy", policy_opts, CFGF_NONE),
     CFG_SEC(
         "target", target_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+    CFG_BOOL(LAST_OPTION, cfg_false, CFGF_NONE),
     CFG_END(),
 };
 
@@ -531,7 +550,7 @@ build(cfg_t *cfg, struct conf *conf)
 	       build_targets(cfg, conf);
 }
 
-/* The file as text; its hash tells two processes that they read the same. */
+/* The file as text, and the last line; its hash tells two processes that they read the same. */
 static char *
 read_text(const char *path, uint8_t hash[CONF_HASH_LEN])
 {
@@ -549,8 +568,9 @@ read_text(const char *path, uint8_t hash[CONF_HASH_LEN])
 	}
 	if (memchr(bytes, '\0', len) != NULL)
 		say("it is no text: it holds a zero byte");
-	else
-		text = strndup((const char *)bytes, len);
+	else if (asprintf(&text, "%.*s%s" LAST_LINE, (int)len, bytes,
+	             len > 0 && bytes[len - 1] == '\n' ? "" : "\n") < 0)
+		text = NULL;
 	(void)crypto_generichash(hash, CONF_HASH_LEN, bytes, len, NULL, 0);
 	stek_file_free(bytes);
 	return text;
@@ -576,9 +596,14 @@ load(const char *path)
 	(void)cfg_set_error_function(cfg, on_error);
 	for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
 		(void)cfg_set_validate_func(cfg, checks[i].option, validate);
+	(void)cfg_set_validate_func(cfg, "policy|" LAST_OPTION, refuse_end);
+	(void)cfg_set_validate_func(cfg, "target|" LAST_OPTION, refuse_end);
 	if (cfg_parse_buf(cfg, text) != CFG_SUCCESS)
 		goto out;
-	good = build(cfg, conf);
+	if (cfg_getbool(cfg, LAST_OPTION))
+		good = build(cfg, conf);
+	else
+		say("the file ends within a comment; expected */");
 out:
 	if (cfg != NULL)
 		(void)cfg_free(cfg);

@@ -102,12 +102,18 @@ TARGET = 'target web {\n    format = "nginx"\n    path = "/run/web"\n'
     (TARGET + '    reload = "haproxy:sock"\n}\n', 4, ["haproxy:/"]),
     (TARGET + f'    scope = "{"s" * 256}"\n}}\n', 4, ["255"]),
     ('farm = "open\n', 2, ["premature end"]),
+    # Half a file is not taken for a whole one.
+    (TARGET, 4, ["the file ends within { }"]),
+    (TARGET + "}\npolicy {\n", 6, ["the file ends within { }"]),
+    (TARGET + '    verify = ', 5, []),
+    ('allow = {"disk",\n', 2, []),
 ], ids=lambda value: value[:30] if isinstance(value, str) else "")
 def test_a_wrong_value_is_told_with_its_line(host, text, line, words):
     wrong(host, text, f": line {line}: ", *words)
 
 
 @pytest.mark.parametrize("text, words", [
+    ('farm = "x"\n/* policy { rotate = "1h" }\n', ["within a comment"]),
     ('policy { rotate = "0s" }\n', ["rotate from 1s"]),
     ('policy { rotate = "31d" }\n', ["30d"]),
     ('policy { tickets = "8d" }\n', ["7d"]),
@@ -127,3 +133,9 @@ def test_a_wrong_value_is_told_with_its_line(host, text, line, words):
 ], ids=lambda value: value[:40] if isinstance(value, str) else "")
 def test_values_that_do_not_go_together_are_told(host, text, words):
     wrong(host, 'user = "root"\n' + text, *words)
+
+
+def test_a_line_feed_at_the_end_may_be_missing(host):
+    host.keep()
+    host.configure("# the end")
+    assert host.stek("show").status == 0

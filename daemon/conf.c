@@ -550,7 +550,10 @@ build(cfg_t *cfg, struct conf *conf)
 	       build_targets(cfg, conf);
 }
 
-/* The file as text, and the last line; its hash tells two processes that they read the same. */
+/*
+ * The file as text, and the last line.  Its hash tells two processes that they
+ * read the same.
+ */
 static char *
 read_text(const char *path, uint8_t hash[CONF_HASH_LEN])
 {

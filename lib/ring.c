@@ -22,10 +22,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <sodium.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -217,8 +215,9 @@ stek_ring_opening(const struct stek_ring *ring,
 		return STEK_OPEN_NO;
 	}
 	/* The tickets of a pending key need no newer one. */
-	return sealing < STEK_KEYS_MAX && at < sealing ? STEK_OPEN_RENEW
-	                                               : STEK_OPEN_USE;
+	if (sealing == STEK_KEYS_MAX || at == sealing || key->seal_from > now)
+		return STEK_OPEN_USE;
+	return STEK_OPEN_RENEW;
 }
 
 void
@@ -285,13 +284,6 @@ wrap(void *map, int lock, struct stek_ring **out)
 	return STEK_OK;
 }
 
-static void
-set_header(struct ring_map *map)
-{
-	put(&map->size, sizeof(*map));
-	put(&map->magic, RING_MAGIC);
-}
-
 static bool
 is_ring(const struct ring_map *map)
 {
@@ -302,14 +294,28 @@ is_ring(const struct ring_map *map)
 enum stek_err
 stek_ring_new(struct stek_ring **out)
 {
-	void *map;
+	struct ring_map *map;
 
-	map = mmap(NULL, sizeof(struct ring_map), PROT_READ | PROT_WRITE,
+	map = mmap(NULL, sizeof(*map), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (map == MAP_FAILED)
 		return STEK_ERR_SYSTEM;
-	set_header(map);
+	put(&map->size, sizeof(*map));
+	put(&map->magic, RING_MAGIC);
 	return wrap(map, -1, out);
+}
+
+/* Give back what failed, and leave errno to say why. */
+static void
+give_up(struct ring_map *map, int fd)
+{
+	int saved = errno;
+
+	if (map != NULL)
+		(void)munmap(map, sizeof(*map));
+	if (fd >= 0)
+		(void)close(fd);
+	errno = saved;
 }
 
 /* Map an open file; FORMAT if it is no ring. */
@@ -328,7 +334,7 @@ map_file(int fd, int prot, struct ring_map **out)
 	if (map == MAP_FAILED)
 		return STEK_ERR_SYSTEM;
 	if (!is_ring(map)) {
-		(void)munmap(map, sizeof(struct ring_map));
+		give_up(map, -1);
 		return STEK_ERR_FORMAT;
 	}
 	*out = map;
@@ -337,100 +343,117 @@ map_file(int fd, int prot, struct ring_map **out)
 
 /* Give an empty file a whole ring's room now: a full disk shows here. */
 static enum stek_err
-format_file(int fd, mode_t mode)
+format_file(int fd)
 {
-	struct ring_map *map;
+	const uint64_t header[] = {RING_MAGIC, sizeof(struct ring_map)};
 	int err;
 
-	if (fchmod(fd, mode) < 0)
-		return STEK_ERR_SYSTEM;
-	err = posix_fallocate(fd, 0, sizeof(*map));
-	if (err != 0) {
+	err = posix_fallocate(fd, 0, sizeof(struct ring_map));
+	if (err != 0)
 		errno = err;
+	if (err != 0 || pwrite(fd, header, sizeof(header), 0) < 0)
 		return STEK_ERR_SYSTEM;
-	}
-	map =
-	    mmap(NULL, sizeof(*map), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED)
-		return STEK_ERR_SYSTEM;
-	set_header(map);
-	(void)munmap(map, sizeof(*map));
 	return STEK_OK;
 }
 
-/* A whole, empty ring appears under the path, or nothing does. */
-static enum stek_err
-create_file(const char *path, mode_t mode)
+static bool
+is_at(int fd, const char *path)
 {
-	char temp[PATH_MAX];
-	enum stek_err err;
-	int fd, saved;
+	struct stat opened, found;
 
-	if (snprintf(temp, sizeof(temp), "%s.XXXXXX", path) >=
-	    (int)sizeof(temp)) {
-		errno = ENAMETOOLONG;
-		return STEK_ERR_SYSTEM;
-	}
-	fd = mkostemp(temp, O_CLOEXEC);
-	if (fd < 0)
-		return STEK_ERR_SYSTEM;
-	err = format_file(fd, mode);
-	if (err == STEK_OK && rename(temp, path) < 0)
-		err = STEK_ERR_SYSTEM;
-	saved = errno;
-	if (err != STEK_OK)
-		(void)unlink(temp);
-	(void)close(fd);
-	errno = saved;
-	return err;
+	return fstat(fd, &opened) == 0 && lstat(path, &found) == 0 &&
+	       opened.st_dev == found.st_dev && opened.st_ino == found.st_ino;
 }
 
-/* Become the writer of the ring that is there. */
+/* A file that a writer may have: the one there is, or a new and empty one. */
+static int
+open_file(const char *path, bool *is_new)
+{
+	const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+	int fd;
+
+	*is_new = false;
+	fd = open(path, flags);
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	*is_new = true;
+	return open(path, flags | O_CREAT | O_EXCL, 0600);
+}
+
+/*
+ * Whoever holds the lock of the file that is at the path is its writer, and
+ * alone may replace it.
+ */
 static enum stek_err
-take_over(const char *path, mode_t mode, struct stek_ring **out)
+lock_file(const char *path, int *out, bool *is_new)
+{
+	int fd, tries;
+
+	for (tries = 0; tries < 1000; tries++) {
+		fd = open_file(path, is_new);
+		if (fd < 0 && errno == EEXIST)
+			continue;
+		if (fd < 0)
+			return STEK_ERR_SYSTEM;
+		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+			give_up(NULL, fd);
+			return errno == EWOULDBLOCK ? STEK_ERR_BUSY
+			                            : STEK_ERR_SYSTEM;
+		}
+		*out = fd;
+		if (is_at(fd, path))
+			return STEK_OK;
+		(void)close(fd);
+	}
+	return STEK_ERR_BUSY;
+}
+
+static enum stek_err
+become_writer(int fd, bool is_new, mode_t mode, struct stek_ring **out)
 {
 	struct ring_map *map;
 	enum stek_err err;
-	int fd, saved;
 
-	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return STEK_ERR_SYSTEM;
-	err = STEK_ERR_BUSY;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		goto out;
-	err = map_file(fd, PROT_READ | PROT_WRITE, &map);
+	err = is_new ? format_file(fd) : STEK_OK;
+	if (err == STEK_OK)
+		err = map_file(fd, PROT_READ | PROT_WRITE, &map);
 	if (err != STEK_OK)
-		goto out;
-	err = STEK_ERR_SYSTEM;
+		return err;
 	if (fchmod(fd, mode) < 0) {
-		saved = errno;
-		(void)munmap(map, sizeof(*map));
-		errno = saved;
-		goto out;
+		give_up(map, -1);
+		return STEK_ERR_SYSTEM;
 	}
-	err = wrap(map, fd, out);
-out:
-	saved = errno;
-	if (err != STEK_OK)
-		(void)close(fd);
-	errno = saved;
-	return err;
+	return wrap(map, fd, out);
+}
+
+static bool
+is_regular(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 enum stek_err
 stek_ring_create(const char *path, mode_t mode, struct stek_ring **out)
 {
 	enum stek_err err;
+	bool is_new, again;
+	int fd;
 
-	err = take_over(path, mode, out);
-	if (err != STEK_ERR_FORMAT &&
-	    !(err == STEK_ERR_SYSTEM && errno == ENOENT))
-		return err;
-	err = create_file(path, mode);
-	if (err != STEK_OK)
-		return err;
-	return take_over(path, mode, out);
+	do {
+		err = lock_file(path, &fd, &is_new);
+		if (err != STEK_OK)
+			return err;
+		err = become_writer(fd, is_new, mode, out);
+		if (err == STEK_OK)
+			return STEK_OK;
+		again = err == STEK_ERR_FORMAT && !is_new && is_regular(fd);
+		if ((again || is_new) && unlink(path) < 0)
+			err = STEK_ERR_SYSTEM;
+		give_up(NULL, fd);
+	} while (again && err == STEK_ERR_FORMAT);
+	return err;
 }
 
 enum stek_err
@@ -439,9 +462,10 @@ stek_ring_open(const char *path, struct stek_ring **out)
 	struct ring_map *map;
 	enum stek_err err;
 	struct stat st;
-	int fd, saved;
+	int fd;
 
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* A fifo must not keep us waiting. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return STEK_ERR_SYSTEM;
 	err = STEK_ERR_SYSTEM;
@@ -454,9 +478,7 @@ stek_ring_open(const char *path, struct stek_ring **out)
 	if (err == STEK_OK)
 		err = wrap(map, -1, out);
 out:
-	saved = errno;
-	(void)close(fd);
-	errno = saved;
+	give_up(NULL, fd);
 	return err;
 }
 

@@ -9,7 +9,7 @@ help:
 deps: ## install the Debian packages that all of this needs
 	@dist/deps
 
-build: ## compile into build/
+build: ## compile into build/, tests too
 	@test -e $(BUILD)/build.ninja || meson setup $(BUILD)
 	@ninja -C $(BUILD)
 
@@ -31,8 +31,12 @@ bench: deps ## measure, and print a table
 fuzz: deps ## fuzz every parser, for ten minutes each
 	@tests/fuzz/run
 
-install: build ## install, under DESTDIR if that is set
-	@meson install --no-rebuild -C $(BUILD)
+install: ## compile and install; needs no test's packages; knows DESTDIR
+	@dist/deps build
+	@test -e $(BUILD)-install/build.ninja || \
+	    meson setup -Dtests=false $(BUILD)-install
+	@ninja -C $(BUILD)-install
+	@meson install --no-rebuild -C $(BUILD)-install
 
 clean: ## remove what was built
 	@rm -rf $(BUILD) build-*

@@ -104,6 +104,12 @@ def test_a_missing_store(host):
            "store: No such file or directory")
 
 
+def test_a_store_that_is_a_file(host):
+    os.rename(host.path("store"), host.path("gone"))
+    host.write("store", b"")
+    all_of(host, "expected a folder", f"store {host.path('store')}: ")
+
+
 def test_a_store_that_others_can_write(host):
     os.chmod(host.path("store"), 0o770)
     only(host, "fail", "store", "0770", "chmod 0700")
@@ -237,6 +243,18 @@ def test_cores_of_servers_that_changed_their_user(host):
     assert status == 1 and "suid_dumpable" in line
 
 
+def test_cores_that_go_to_another_program_are_a_note(host):
+    fake = host.write("fake", "|/usr/sbin/keeper %p\n", mode=0o644)
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-ec",
+         'mount --bind "$1" /proc/sys/kernel/core_pattern; shift; "$@"', "sh",
+         fake, STEK, "-c", host.conf, "check"],
+        stdout=subprocess.PIPE, check=True)
+    line, = [line for line in done.stdout.decode().splitlines()
+             if "core dumps" in line]
+    assert line.startswith("note") and "/usr/sbin/keeper" in line
+
+
 def test_too_little_memory_to_lock_without_root(host):
     for path in ("farm.key", "store", "store/test.set", "stek.conf"):
         os.chown(host.path(path), USER.pw_uid, USER.pw_gid)
@@ -246,7 +264,10 @@ def test_too_little_memory_to_lock_without_root(host):
          "--clear-groups", "sh", "-c", 'ulimit -l 64; exec "$@"', "sh", STEK,
          "-c", host.conf, "check"], stdout=subprocess.PIPE, check=False)
     assert done.returncode == 1
-    assert "only 64 KB may be locked" in done.stdout.decode()
+    lines = done.stdout.decode().splitlines()
+    assert "fail  locked memory: only 64 KB" in "".join(
+        line[:32] for line in lines)
+    assert any(line.startswith("note  user: without root") for line in lines)
 
 
 # --- stekd -------------------------------------------------------------------

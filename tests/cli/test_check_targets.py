@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from host import sealing
 from keys import Key, base64_lines
 from sound import GOOD, USER, SoundHost, all_of, only
 
@@ -49,6 +50,12 @@ def test_a_target_in_a_folder_that_others_can_write(host, bits):
     os.chmod(host.path("open"), bits)
     single(host, path=host.path("open/one"))
     only(host, "fail", "one", host.path("open"), "stekd writes none")
+
+
+def test_a_file_where_a_folder_is_expected(host):
+    host.write("file", b"")
+    host.set_up(host.target("one", "nginx", path=host.path("file"), **GOOD))
+    all_of(host, "expected a folder", "bytes")
 
 
 def test_a_folder_far_above_a_target_that_others_can_write(host):
@@ -223,6 +230,23 @@ def test_a_target_whose_tickets_tell_nothing_needs_no_verify(host):
         "one", "knot-resolver", path=host.path("one"), reload="true",
         owner=f"{USER.pw_name}:{USER.pw_name}"))
     assert host.check() == []
+    assert any("would not tell" in note for note in host.notes())
+
+
+def test_a_reload_for_a_ring_is_a_note(host):
+    host.set_up(host.target("one", "ring", path=host.path("one"), **GOOD))
+    assert host.check() == []
+    assert any("a ring needs no reload" in note for note in host.notes())
+
+
+def test_a_ring_is_read_like_a_file(host):
+    path = host.path("one")
+    host.stek("export", "--format", "ring", "-o", path)
+    host.set_up(host.target("one", "ring", path=path,
+                            verify="127.0.0.1:443"))
+    assert host.check() == []
+    host.keep(sealing(since=60))
+    only(host, "warn", "one", host.key.name)
 
 
 def test_a_target_without_the_reload_that_it_needs(host):

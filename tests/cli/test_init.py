@@ -100,6 +100,20 @@ def test_init_leaves_nothing_else_behind(host):
     assert sorted(os.listdir(host.home)) == ["farm.key", "stek.conf", "store"]
 
 
+def test_init_says_what_it_made_and_what_it_found(host):
+    lines = host.stek("init").out.splitlines()
+    assert [line.split()[:2] for line in lines[:3]] == [
+        ["found", host.conf], ["made", host.path("farm.key")],
+        ["made", host.path("store")]]
+
+
+def test_init_says_that_a_target_is_missing(host):
+    words = f"Name a target in {host.conf}"
+    assert words in host.stek("init").out
+    host.configure(host.target("web", "nginx"))
+    assert words not in host.stek("init").out
+
+
 def test_init_says_how_to_go_on(host):
     host.configure(host.target("web", "nginx"))
     result = host.stek("init")

@@ -7,14 +7,10 @@
  *	plan	(set, policy, now) -> (next set, when to wake)
  *	ring	a set published to running servers, read without locks
  *
- * A server on a TLS library needs only a ring and that library's adapter
- * (<stek/openssl.h> and its kin):
+ * A server needs only stek_ring_open() and its TLS library's adapter, such as
+ * stek_openssl_use() of <stek/openssl.h>.
  *
- *	struct stek_ring *ring;
- *	if (stek_ring_open("/run/stek/web.ring", &ring) == STEK_OK)
- *		err = stek_openssl_use(ctx, ring);
- *
- * Times are Unix seconds. No function reads a clock: `now` is always a
+ * Times are Unix seconds; no function reads a clock: `now` is always a
  * parameter.  Lengths are in bytes.  No function prints, keeps global state
  * or allocates unless it says so; what it allocates for secrets is guarded,
  * locked as far as the system allows, and wiped when freed.
@@ -41,12 +37,9 @@ extern "C" {
 #define STEK_KEYS_MAX	16	/* keys in a set */
 #define STEK_NAME_HEX	33	/* a key name as text, with its NUL */
 #define STEK_SCOPE_MAX	255	/* length of a scope, without its NUL */
-
 #define STEK_CHECKED	__attribute__((warn_unused_result))
 
-/* --- error ------------------------------------------------------------- */
-
-/* "No such key" is an ordinary result and not among these. */
+/* error.  "No such key" is an ordinary result and not among these. */
 enum stek_err {
 	STEK_OK = 0,
 	STEK_ERR_SYSTEM,	/* a system call failed: see errno */
@@ -61,16 +54,13 @@ enum stek_err {
 	STEK_ERR_UNSAFE,	/* a secret that others can read or replace */
 	STEK_ERR_BUSY,		/* another writer has it */
 };
-
 /* A sentence fragment in English, never NULL; static. */
 const char *stek_strerror(enum stek_err);
 
-/* --- key --------------------------------------------------------------- */
-
 /*
- * seal_from <= seal_until <= open_until, all > 0.
- * It opens tickets from the moment it is known, also before seal_from, so
- * that clock skew and the order of reloads do no harm.
+ * key.  seal_from <= seal_until <= open_until, all > 0.  It opens tickets
+ * from the moment it is known, also before seal_from, so that clock skew and
+ * the order of reloads do no harm.
  */
 struct stek_key {
 	uint8_t name[STEK_NAME_LEN];
@@ -93,31 +83,25 @@ enum stek_state stek_key_state(const struct stek_key *, int64_t now);
 
 /* Fill name, AES and HMAC key with random bytes; the times become 0. */
 STEK_CHECKED enum stek_err stek_key_mint(struct stek_key *);
-
-/* STEK_OK, or WEAK, or TIMES. */
+/* STEK_OK, or WEAK, or TIMES (which end with the year 9999). */
 STEK_CHECKED enum stek_err stek_key_check(const struct stek_key *);
 
 /*
- * Is this key material of the kind found in the wild instead of a key: all
- * zero, one byte or a short pattern repeated, counting, text, a published
- * example?  Looks at len bytes, of any length; under 8 counts as weak.
+ * Is it what is found in the wild instead of keys: all zero, one byte or a
+ * pattern repeated, counting, text, a published example, under 8 bytes?
  */
 bool stek_key_weak(const uint8_t *bytes, size_t len);
 
 /* The name as 32 lower-case hex digits and a NUL. */
 void stek_key_hex(const uint8_t name[STEK_NAME_LEN], char hex[STEK_NAME_HEX]);
-
 /* Overwrite it so that the compiler cannot leave the store out. */
 void stek_key_wipe(struct stek_key *);
-
 /* struct stek_key STEK_WIPED key; is wiped on every way out of its block. */
 #define STEK_WIPED	__attribute__((cleanup(stek_key_wipe)))
 
-/* --- set --------------------------------------------------------------- */
-
 /*
- * Ordered by seal_from, oldest first; names differ in their first 4 bytes
- * (some servers compare no more).  Only the functions below change it.
+ * set.  Ordered by seal_from, oldest first; names differ in their first 4
+ * bytes (some servers compare no more).  Only the functions below change it.
  */
 struct stek_set {
 	uint64_t version;	/* grows by one with each change at the farm */
@@ -127,50 +111,38 @@ struct stek_set {
 
 /* An empty set of version 0 in guarded memory; NULL if there is none. */
 struct stek_set *stek_set_new(void);
-
-/* Wipe and free; NULL is allowed. */
-void stek_set_free(struct stek_set *);
-
+void stek_set_free(struct stek_set *);	/* wipes; NULL is allowed */
 void stek_set_copy(struct stek_set *to, const struct stek_set *from);
-void stek_set_clear(struct stek_set *);
+void stek_set_clear(struct stek_set *);	/* the version stays */
 
 /* Put a key in its place. WEAK, TIMES, DUPLICATE, FULL: nothing changed. */
 STEK_CHECKED enum stek_err stek_set_add(struct stek_set *,
     const struct stek_key *);
-
 /* Remove and wipe; false if there was no such key. */
 bool stek_set_remove(struct stek_set *, const uint8_t name[STEK_NAME_LEN]);
-
 /* NULL if there is no such key. Compares the whole name. */
 const struct stek_key *stek_set_find(const struct stek_set *,
     const uint8_t name[STEK_NAME_LEN]);
 
-/*
- * The key that seals: the greatest seal_from <= now whose seal_until > now.
- * NULL if there is none: then no ticket must be issued.
- */
+/* The greatest seal_from <= now whose seal_until > now; NULL: no tickets. */
 const struct stek_key *stek_set_sealing(const struct stek_set *, int64_t now);
 
 /* As stek_key_state(), but SEALING only for the one key that seals. */
 enum stek_state stek_set_state(const struct stek_set *,
-    const struct stek_key *, int64_t now);
-
+    const struct stek_key *one_of_them, int64_t now);
 /* The next time > now at which a key changes its state; INT64_MAX: never. */
 int64_t stek_set_wake(const struct stek_set *, int64_t now);
 
-/* --- plan -------------------------------------------------------------- */
-
-/* Seconds. */
+/* plan */
 struct stek_policy {
-	int64_t rotate;		/* a key seals for this long */
-	int64_t tickets;	/* a ticket opens for this long after sealing */
+	int64_t rotate;		/* a key seals for so many seconds */
+	int64_t tickets;	/* a ticket opens so long after sealing */
 	int64_t lead;		/* a key is published so long before sealing */
 };
 
 /* 6 h, 12 h, 10 min. */
 void stek_policy_default(struct stek_policy *);
-
-/* How many keys a set may hold at once under this policy. */
+/* How many keys a set may hold at once under a policy that is valid. */
 size_t stek_policy_keys(const struct stek_policy *);
 
 /*
@@ -181,44 +153,40 @@ STEK_CHECKED enum stek_err stek_policy_check(const struct stek_policy *);
 
 /*
  * What the set should be at `now`: dead keys gone, a key whose successor
- * seals cut short, the next key minted when it is due (pure but for the
- * random bytes of that key).  `next` has set's version if nothing changed,
- * otherwise the version after it.  *wake: when to ask again at the latest.
- * Set and next may be the same.  POLICY, or MEMORY: next is unchanged.
+ * seals cut short, the next key minted when due (pure but for its random
+ * bytes).  `next`, which may be `set`, has its version if nothing changed, or
+ * else the one after it.  *wake: when to ask again at the latest.
+ * POLICY, TIMES (now is before 1970 or after 9998), MEMORY: next is unchanged.
  */
 STEK_CHECKED enum stek_err stek_plan(const struct stek_set *set,
     const struct stek_policy *, int64_t now, struct stek_set *next,
     int64_t *wake);
-
 /*
  * Rotate ahead of time: the pending key, or else a new one, seals from
- * `from`, which is >= now.  Version and errors as stek_plan().
+ * `from`, or from now if that is past; never later than stek_plan() would
+ * have it.  Version and errors as stek_plan().
  */
 STEK_CHECKED enum stek_err stek_plan_rotate(const struct stek_set *set,
     const struct stek_policy *, int64_t now, int64_t from,
     struct stek_set *next);
 
 /*
- * Revoke the key of that name, or all keys if name is NULL, and mint what is
- * then missing to go on sealing at once.  If there is no such key, next has
- * set's version.  Errors as stek_plan().
+ * Revoke the key of that name, or all if name is NULL, and mint what is then
+ * missing to seal.  No such key: next has set's version.  Errors as above.
  */
 STEK_CHECKED enum stek_err stek_plan_revoke(const struct stek_set *set,
     const struct stek_policy *, int64_t now, const uint8_t *name,
     struct stek_set *next);
 
-/* --- scope ------------------------------------------------------------- */
-
 /*
- * The key of a virtual host, or any other part of a farm: HKDF-SHA256 (RFC
- * 5869) with secret = AES key || HMAC key, salt = name, info = "stek scope
- * v1" || scope gives name, AES and HMAC key; the times stay.  A ticket of one
- * scope is an unknown name in another.  The scope "" is the key itself.
+ * scope.  The key of a virtual host, or any other part of a farm: HKDF-SHA256
+ * (RFC 5869) with secret = AES key || HMAC key, salt = name, info = "stek
+ * scope v1" || scope gives name, AES and HMAC key; the times stay.  A ticket
+ * of one scope is an unknown name in another.  "" is the key itself.
  * FORMAT: the scope is longer than STEK_SCOPE_MAX.
  */
 STEK_CHECKED enum stek_err stek_scope_key(const struct stek_key *,
     const char *scope, struct stek_key *out);
-
 /* All keys of a set; set and out may be the same. */
 STEK_CHECKED enum stek_err stek_scope_set(const struct stek_set *,
     const char *scope, struct stek_set *out);
@@ -230,10 +198,8 @@ STEK_CHECKED enum stek_err stek_scope_set(const struct stek_set *,
 void stek_scope_short(const struct stek_key *, uint8_t aes[16],
     uint8_t mac[16]);
 
-/* --- ring -------------------------------------------------------------- */
-
+/* ring.  Its readers need no locks and are async-signal-safe. */
 struct stek_ring;
-
 enum stek_open {
 	STEK_OPEN_NO = 0,	/* unknown or expired: a full handshake */
 	STEK_OPEN_USE,		/* resume */
@@ -245,77 +211,66 @@ STEK_CHECKED enum stek_err stek_ring_new(struct stek_ring **);
 
 /*
  * As its one writer: create the file with exactly that mode, or take over
- * the existing one, whose readers go on.  A file that is no ring is replaced.
- * BUSY, SYSTEM.
+ * the existing one, whose readers go on.  A regular file that is no ring is
+ * replaced.  BUSY, SYSTEM, MEMORY; FORMAT: not a regular file.
  */
 STEK_CHECKED enum stek_err stek_ring_create(const char *path, mode_t mode,
     struct stek_ring **);
 
-/* As a reader. FORMAT: not a ring of this version.  SYSTEM, UNSAFE. */
+/*
+ * As a reader.  FORMAT: not a ring of this version.  UNSAFE: its group can
+ * write it, or others can do anything with it.  SYSTEM, MEMORY.
+ */
 STEK_CHECKED enum stek_err stek_ring_open(const char *path,
     struct stek_ring **);
-
 /* Unmap; NULL is allowed. No other thread may be using the ring. */
 void stek_ring_close(struct stek_ring *);
 
 /*
- * Writer only.  Once this returns every reader sees the new set and no
- * removed key is left in the ring's memory; killed at any point, readers see
- * either the old set or the new one.
+ * Writer only.  Once this returns every reader sees the new set, and no
+ * removed key is left in memory; killed at any point, they see either set.
  */
 STEK_CHECKED enum stek_err stek_ring_publish(struct stek_ring *,
     const struct stek_set *);
 
-/*
- * Changes with each publish: one atomic load.  An adapter keeps what it
- * derived from keys until this differs.
- */
+/* Changes with each publish: then drop what was derived.  An atomic load. */
 uint64_t stek_ring_turn(const struct stek_ring *);
 
-/*
- * The key to seal with at `now`; false if there is none.  Async-signal-safe,
- * without locks, like all readers.
- */
+/* The key to seal with at `now`; false if there is none. */
 bool stek_ring_sealing(const struct stek_ring *, int64_t now,
     struct stek_key *);
-
 /* May a ticket of this key name be opened at `now`, and with which key? */
 enum stek_open stek_ring_opening(const struct stek_ring *,
     const uint8_t name[STEK_NAME_LEN], int64_t now, struct stek_key *);
-
 /* All keys of one moment, dead ones too. */
 void stek_ring_read(const struct stek_ring *, struct stek_set *);
 
-/* --- codec ------------------------------------------------------------- */
-
+/* codec */
 #define STEK_FARM_KEY_LEN	32
-#define STEK_FARM_MAX		64	/* length of a farm's name */
+#define STEK_FARM_MAX		64	/* length of a farm's name, from 1 */
 #define STEK_CODEC_LEN		1722	/* every encoded set has this length */
 
 /*
  * A set as a store keeps it: encrypted with the farm key (XChaCha20-Poly1305,
- * IETF draft-irtf-cfrg-xchacha-03); the farm's name and the version are bound
- * to it.  Big-endian; safe to copy to other hosts.
+ * draft-irtf-cfrg-xchacha-03), bound to the farm's name and the version, the
+ * same on every machine.  FORMAT: the name is too long or empty.  MEMORY.
  */
 STEK_CHECKED enum stek_err stek_codec_encode(const struct stek_set *,
     const char *farm, const uint8_t farm_key[STEK_FARM_KEY_LEN],
     uint8_t out[STEK_CODEC_LEN]);
 
-/* FORMAT, AUTH; or what stek_set_add() says: the set is then unchanged. */
+/* FORMAT, AUTH, MEMORY, or as stek_set_add(): the set is then unchanged. */
 STEK_CHECKED enum stek_err stek_codec_decode(const uint8_t *bytes,
     size_t len, const char *farm, const uint8_t farm_key[STEK_FARM_KEY_LEN],
     struct stek_set *);
-
 /* The version that an encoded set claims, unproven. FORMAT. */
 STEK_CHECKED enum stek_err stek_codec_version(const uint8_t *bytes,
     size_t len, uint64_t *version);
 
-/* --- file -------------------------------------------------------------- */
-
 /*
- * Replace a file whole or not at all: a temporary file in the same folder
- * gets its owner and mode before the first byte, is synced, then renamed.
- * uid or gid -1: as it is.  SYSTEM: the old file stands as it was.
+ * file.  Replace a file whole or not at all: a temporary file in the same
+ * folder gets its owner and mode before the first byte, is synced, then
+ * renamed.  uid or gid -1: as it is.  SYSTEM: the old file stands as it was.
  */
 STEK_CHECKED enum stek_err stek_file_write(const char *path,
     const uint8_t *bytes, size_t len, mode_t mode, uid_t uid, gid_t gid);
@@ -327,25 +282,19 @@ STEK_CHECKED enum stek_err stek_file_write(const char *path,
 STEK_CHECKED enum stek_err stek_file_read(const char *path, size_t max,
     uint8_t **bytes, size_t *len);
 void stek_file_free(uint8_t *bytes);
-
-/*
- * Guarded memory for secrets, of len bytes, zeroed; freed (and wiped) by
- * stek_file_free().  NULL if there is none.
- */
+/* For secrets: guarded, zeroed, for stek_file_free(); NULL: none left. */
 uint8_t *stek_file_alloc(size_t len);
 
 /*
- * UNSAFE if a file is readable or writable by others than its owner and
- * group, writable by its group, or not owned by root or the caller.
+ * UNSAFE if its group can write a file, or others can do anything with it, or
+ * its owner is neither root nor the caller.  SYSTEM.
  */
 STEK_CHECKED enum stek_err stek_file_private(const char *path);
-
-/* Does the path's file system live in memory (tmpfs, ramfs)? */
+/* Does the path's file system live in memory (tmpfs, ramfs)? SYSTEM. */
 STEK_CHECKED enum stek_err stek_file_in_memory(const char *path, bool *yes);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif
-
 #endif

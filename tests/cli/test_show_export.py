@@ -43,8 +43,18 @@ def test_show_tells_each_key_by_name_and_state(host):
 
 def test_show_tells_times_as_local_time(host):
     key, = host.keep(sealing())
-    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(key.seal_from))
-    assert stamp in host.stek("show").out
+    out = host.stek("show").out
+    for words, moment in (("seals from", key.seal_from),
+                          ("seals until", key.seal_until),
+                          ("opens until", key.open_until)):
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
+        assert stamp in line_of(words, out)
+
+
+def test_show_tells_no_times_where_a_format_has_none(host):
+    path = host.write("dns", Key().a80())
+    out = host.stek("show", "--format", "dnsdist", path).out
+    assert "from" not in out and "until" not in out
 
 
 def test_show_keeps_secrets_to_itself(host):

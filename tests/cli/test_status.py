@@ -60,6 +60,8 @@ def status(*targets, now=1_000_000_000, store="live", error=None, keys=None):
 
 
 def told(host, answer, *args, **more):
+    if os.path.exists(host.path("control")):
+        os.unlink(host.path("control"))
     with FakeStekd(host, answer) as stekd:
         result = host.stek("status", *args, **more)
     assert stekd.requests == [{"do": "status"}]
@@ -119,6 +121,36 @@ def test_no_line_about_keys_is_wider_than_a_terminal(host):
     out = told(host, status()).out
     keys = out[out.index("\nkeys"):out.index("\ntargets")]
     assert max(map(len, keys.splitlines())) <= 80
+
+
+def test_the_drawing_says_from_when_to_when(host):
+    now = 1_000_000_000
+    ends = [time.strftime("%d %b %H:%M", time.localtime(moment))
+            for moment in (now - 9 * HOUR, now + 27 * HOUR)]
+    header, = [line for line in told(host, status()).out.splitlines()
+               if line.split()[:1] == ["key"]]
+    assert ends[0] in header and ends[1] in header
+    assert header.index(ends[0]) < header.index(ends[1])
+
+
+@pytest.mark.parametrize("version, words", [
+    (17, "version 17"), (None, "no version")])
+def test_a_target_says_which_version_it_has(host, version, words):
+    assert words in row("web", told(host, status(
+        target("web", version=version))).out)
+
+
+def test_a_target_says_where_it_is_and_its_scope_if_it_has_one(host):
+    out = told(host, status(target("web", scope="shop"), target("api"))).out
+    assert "nginx /run/stek/web, scope shop\n" in out
+    assert "nginx /run/stek/api\n" in out
+
+
+def test_that_there_are_no_targets_is_said(host):
+    lines = told(host, status()).out.splitlines()
+    assert lines[lines.index("targets") + 1:] == ["  none"]
+    lines = told(host, status(target("web"))).out.splitlines()
+    assert "  none" not in lines
 
 
 @pytest.mark.parametrize("proof, words", [
@@ -203,7 +235,6 @@ def test_json_is_what_stekd_said(host):
 
 def test_json_has_the_same_exit_status(host):
     assert told(host, status(target("web", "failed")), "--json").status == 1
-    os.unlink(host.path("control"))
     assert told(host, status(store="failing"), "--json").status == 1
 
 

@@ -130,6 +130,12 @@ def test_a_copied_set_that_stekds_user_cannot_read(host):
     only(host, "fail", "test.set", USER.pw_name, "cannot read")
 
 
+def test_a_copied_set_that_stekds_group_can_read(host):
+    os.chown(host.path("store/test.set"), 0, USER.pw_gid)
+    os.chmod(host.path("store/test.set"), 0o640)
+    assert host.check() == []
+
+
 def test_a_set_that_is_none(host):
     host.write("store/test.set", b"garbage")
     os.chown(host.path("store/test.set"), USER.pw_uid, -1)

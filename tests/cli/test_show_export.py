@@ -49,6 +49,9 @@ def test_show_tells_times_as_local_time(host):
                           ("opens until", key.open_until)):
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
         assert stamp in line_of(words, out)
+    assert "(1h ago)" in line_of("seals from", out)
+    assert "(in 10h59m)" in line_of("seals until", out) \
+        or "(in 11h)" in line_of("seals until", out)
 
 
 def test_show_tells_no_times_where_a_format_has_none(host):
@@ -176,6 +179,16 @@ def test_show_help_lists_formats_with_what_one_must_know(host):
     for name in ("nginx", "nginx48", "haproxy", "haproxy48"):
         assert name in result.out.splitlines()
     assert "tls-ticket-keys PATH" in result.out
+
+
+def test_what_one_must_know_of_a_server_fits_a_terminal(host):
+    out = host.stek("show", "--format", "help", conf=False).out
+    parts = out.split("    Know that:\n")[1:]
+    lines = [line for part in parts
+             for line in part.splitlines() if line.startswith(8 * " ")
+             and "PATH" not in line]
+    assert len(lines) > len(parts)
+    assert 60 < max(map(len, lines)) < 80
 
 
 # --- export ------------------------------------------------------------------

@@ -30,7 +30,6 @@
 extern "C" {
 #endif
 #pragma GCC visibility push(default)
-
 #define STEK_NAME_LEN	16	/* key name, the first bytes of a ticket */
 #define STEK_AES_LEN	32	/* AES-256 key */
 #define STEK_MAC_LEN	32	/* HMAC-SHA256 key */
@@ -268,9 +267,10 @@ STEK_CHECKED enum stek_err stek_codec_version(const uint8_t *bytes,
     size_t len, uint64_t *version);
 
 /*
- * file.  Replace a file whole or not at all: a temporary file in the same
- * folder gets its owner and mode before the first byte, is synced, then
- * renamed.  uid or gid -1: as it is.  SYSTEM: the old file stands as it was.
+ * file.  Replace a file whole or not at all: a temporary file beside it gets
+ * its owner and mode (uid or gid -1: as it is) before the first byte, and is
+ * synced, then renamed.  SYSTEM: the old file stands, or, if only the folder
+ * could not be synced in the end, the new one does.
  */
 STEK_CHECKED enum stek_err stek_file_write(const char *path,
     const uint8_t *bytes, size_t len, mode_t mode, uid_t uid, gid_t gid);
@@ -282,7 +282,7 @@ STEK_CHECKED enum stek_err stek_file_write(const char *path,
 STEK_CHECKED enum stek_err stek_file_read(const char *path, size_t max,
     uint8_t **bytes, size_t *len);
 void stek_file_free(uint8_t *bytes);
-/* For secrets: guarded, zeroed, for stek_file_free(); NULL: none left. */
+/* Guarded, zeroed, for stek_file_free(); NULL if there is none. */
 uint8_t *stek_file_alloc(size_t len);
 
 /*

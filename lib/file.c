@@ -92,21 +92,46 @@ fill_temp(
 	return err;
 }
 
-/* Make a rename in that folder last through a power cut. */
-static enum stek_err
-sync_folder(const char *path)
+/* To be synced, so that a rename in it lasts through a power cut. */
+static int
+open_folder(const char *path)
 {
 	char copy[PATH_MAX];
-	int fd, failed;
 
 	(void)snprintf(copy, sizeof(copy), "%s", path);
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Give back what is done with, and leave errno as it is. */
+static void
+close_quietly(int fd)
+{
+	int saved = errno;
+
+	(void)close(fd);
+	errno = saved;
+}
+
+/* A new file of that name, whole; or none. */
+static enum stek_err
+make_temp(const char *temp, const uint8_t *bytes, size_t len, mode_t mode,
+    uid_t uid, gid_t gid)
+{
+	enum stek_err err;
+	int fd;
+
+	if (unlink(temp) < 0 && errno != ENOENT)
+		return STEK_ERR_SYSTEM;
+	fd = open(
+	    temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return STEK_ERR_SYSTEM;
-	failed = fsync(fd) < 0 ? errno : 0;
-	(void)close(fd);
-	errno = failed;
-	return failed == 0 ? STEK_OK : STEK_ERR_SYSTEM;
+	err = fill_temp(fd, bytes, len, mode, uid, gid);
+	if (err != STEK_OK)
+		close_quietly(fd);
+	else if (close(fd) < 0)
+		err = STEK_ERR_SYSTEM;
+	return err;
 }
 
 enum stek_err
@@ -115,33 +140,27 @@ stek_file_write(const char *path, const uint8_t *bytes, size_t len, mode_t mode,
 {
 	char temp[PATH_MAX];
 	enum stek_err err;
-	int fd, saved;
+	int folder, saved;
 
 	err = temp_name(path, temp);
 	if (err != STEK_OK)
 		return err;
-	if (unlink(temp) < 0 && errno != ENOENT)
+	/* Now: what fails after the rename would fail too late. */
+	folder = open_folder(path);
+	if (folder < 0)
 		return STEK_ERR_SYSTEM;
-	fd = open(
-	    temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return STEK_ERR_SYSTEM;
-	err = fill_temp(fd, bytes, len, mode, uid, gid);
-	saved = errno;
-	if (close(fd) < 0 && err == STEK_OK) {
+	err = make_temp(temp, bytes, len, mode, uid, gid);
+	if (err == STEK_OK && rename(temp, path) < 0)
 		err = STEK_ERR_SYSTEM;
-		saved = errno;
-	}
-	if (err == STEK_OK && rename(temp, path) < 0) {
-		err = STEK_ERR_SYSTEM;
-		saved = errno;
-	}
 	if (err != STEK_OK) {
+		saved = errno;
 		(void)unlink(temp);
 		errno = saved;
-		return err;
+	} else if (fsync(folder) < 0) {
+		err = STEK_ERR_SYSTEM;
 	}
-	return sync_folder(path);
+	close_quietly(folder);
+	return err;
 }
 
 static enum stek_err

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 
 import pytest
 
+import pytest
+
 from keys import Key
 
 STEK = os.environ["STEK"]
@@ -203,6 +205,32 @@ class Host:
         raw = done.stdout or b""
         return Result(done.returncode, raw.decode(errors="replace"),
                       done.stderr.decode(), raw)
+
+
+def with_mount(host, mount, *args):
+    """
+    Run stek where this shell command has mounted something, which nobody
+    else sees and which is gone afterwards; then what $1 holds, if it is a
+    folder.  In the command $0 is the host's folder, and $1 the one that it
+    may mount at.
+    """
+    if subprocess.run(["unshare", "-m", "true"], check=False,
+                      stderr=subprocess.DEVNULL).returncode != 0:
+        pytest.skip("nothing may be mounted here")
+    script = mount + """
+status=0
+"$2" -c "$3" $4 || status=$?
+for file in "$1"/* "$1"/.[!.]*; do
+    [ ! -e "$file" ] || echo "${file##*/} holds $(cat "$file")"
+done
+exit $status"""
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-ec", script, host.home, host.path("mnt"),
+         STEK, host.conf, " ".join(args)], stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=GUARD,
+        check=False)
+    return Result(done.returncode, done.stdout.decode(), done.stderr.decode(),
+                  done.stdout)
 
 
 def is_hidden(key, *texts):

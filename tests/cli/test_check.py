@@ -10,7 +10,7 @@ import time
 import pytest
 
 from host import (HOUR, STEK, FakeStekd, Timed, encode, is_hidden, opening,
-                  sealing)
+                  sealing, with_mount)
 from keys import Key
 from sound import USER, SoundHost, all_of, only
 
@@ -217,14 +217,9 @@ def test_a_farm_without_keys_is_a_note(host):
 # --- the host ----------------------------------------------------------------
 
 def check_with(host, path, content):
-    """What is wrong on a host on which that file says that."""
-    fake = host.write("fake", content, mode=0o644)
-    done = subprocess.run(
-        ["unshare", "-m", "sh", "-ec", 'mount --bind "$1" "$2"; shift 2; "$@"',
-         "sh", fake, path, STEK, "-c", host.conf, "check"],
-        stdout=subprocess.PIPE, check=False)
-    return done.returncode, [line for line in done.stdout.decode().splitlines()
-                             if line.startswith(("warn", "fail"))]
+    """What stek says on a host on which that file says that."""
+    host.write("fake", content, mode=0o644)
+    return with_mount(host, f'mount --bind "$0/fake" {path}', "check")
 
 
 SWAPS = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
@@ -233,32 +228,30 @@ SWAPS = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
 def test_swap_that_is_not_encrypted(host):
     swap = f"{host.path('swap'):<40}file\t\t1024\t0\t-2\n"
     host.write("swap", b"")
-    status, (line,) = check_with(host, "/proc/swaps", SWAPS + swap)
-    assert status == 1
-    assert host.path("swap") in line and "not encrypted" in line
+    result = check_with(host, "/proc/swaps", SWAPS + swap)
+    assert result.status == 1
+    assert f"warn  swap: {host.path('swap')} is not encrypted" in result.out
 
 
 @pytest.mark.parametrize("swap", [
     "", "/dev/zram0                              partition\t1024\t0\t100\n"])
 def test_no_swap_or_one_in_memory(host, swap):
-    assert check_with(host, "/proc/swaps", SWAPS + swap) == (0, [])
+    result = check_with(host, "/proc/swaps", SWAPS + swap)
+    assert result.status == 0 and "ok    swap: " in result.out
 
 
 def test_cores_of_servers_that_changed_their_user(host):
-    status, (line,) = check_with(host, "/proc/sys/fs/suid_dumpable", "1\n")
-    assert status == 1 and "suid_dumpable" in line
+    result = check_with(host, "/proc/sys/fs/suid_dumpable", "1\n")
+    assert result.status == 1
+    assert "warn  core dumps: fs.suid_dumpable is 1" in result.out
 
 
 def test_cores_that_go_to_another_program_are_a_note(host):
-    fake = host.write("fake", "|/usr/sbin/keeper %p\n", mode=0o644)
-    done = subprocess.run(
-        ["unshare", "-m", "sh", "-ec",
-         'mount --bind "$1" /proc/sys/kernel/core_pattern; shift; "$@"', "sh",
-         fake, STEK, "-c", host.conf, "check"],
-        stdout=subprocess.PIPE, check=True)
-    line, = [line for line in done.stdout.decode().splitlines()
-             if "core dumps" in line]
-    assert line.startswith("note") and "/usr/sbin/keeper" in line
+    result = check_with(
+        host, "/proc/sys/kernel/core_pattern", "|/usr/sbin/keeper %p\n")
+    assert result.status == 0
+    assert "note  core dumps: " in result.out
+    assert "/usr/sbin/keeper" in result.out
 
 
 def test_too_little_memory_to_lock_without_root(host):

@@ -6,13 +6,12 @@ for people, and as files for servers; without stekd.
 import base64
 import os
 import stat
-import subprocess
 import time
 
 import pytest
 
 from host import (Host, encode, is_hidden, opening, pending, sealing,
-                  terminal)
+                  terminal, with_mount)
 from keys import Key, base64_lines
 
 
@@ -310,37 +309,26 @@ def test_a_folder_that_is_not_there_is_told_and_the_old_file_stands(host):
 
 def test_a_full_file_system_leaves_the_old_file(host):
     host.keep(sealing())
-    os.mkdir(host.path("small"))
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=3",
-                    "none", host.path("small")], check=True)
-    try:
-        host.write("small/hap", b"old")
-        result = host.stek("export", "--format", "haproxy", "-o",
-                           host.path("small/hap"))
-        assert result.status == 1
-        assert "No space left" in result.err
-        assert host.read("small/hap") == b"old"
-        assert os.listdir(host.path("small")) == ["hap"]
-    finally:
-        subprocess.run(["umount", host.path("small")], check=True)
+    os.mkdir(host.path("mnt"))
+    result = with_mount(host, """
+mount -t tmpfs -o size=4k none "$1"
+printf old >"$1/hap"
+""", "export", "--format", "haproxy", "-o", host.path("mnt/hap"))
+    assert result.status == 1
+    assert "No space left" in result.err
+    assert result.out == "hap holds old\n"
 
 
 def test_a_read_only_folder_leaves_the_old_file(host):
     host.keep(sealing())
-    os.mkdir(host.path("fixed"))
-    host.write("fixed/hap", b"old")
-    mount = ["mount", "--bind", host.path("fixed"), host.path("fixed")]
-    subprocess.run(mount, check=True)
-    try:
-        subprocess.run(["mount", "-o", "remount,bind,ro",
-                        host.path("fixed")], check=True)
-        result = host.stek("export", "--format", "haproxy", "-o",
-                           host.path("fixed/hap"))
-        assert result.status == 1
-        assert "Read-only" in result.err
-        assert host.read("fixed/hap") == b"old"
-    finally:
-        subprocess.run(["umount", host.path("fixed")], check=True)
+    host.write("mnt/hap", b"old")
+    result = with_mount(host, """
+mount --bind "$1" "$1"
+mount -o remount,bind,ro "$1"
+""", "export", "--format", "haproxy", "-o", host.path("mnt/hap"))
+    assert result.status == 1
+    assert "Read-only" in result.err
+    assert result.out == "hap holds old\n"
 
 
 def test_a_place_on_a_disk_is_written_with_a_note(host):

@@ -18,11 +18,12 @@
 #include <endian.h>
 #include <string.h>
 
-#define HEAD_LEN 12
-#define FILE_LEN (HEAD_LEN + LAYOUT_MAX)
-#define IV_LEN   16
-#define SIZE_LEN 2
-#define YEAR     31557600
+#define HEAD_LEN  12
+#define FILE_LEN  (HEAD_LEN + LAYOUT_MAX)
+#define IV_LEN    16
+#define SIZE_LEN  2
+#define AHEAD_MAX INT64_C(5184000) /* 60 days */
+#define YEAR      31557600
 
 /* What mod_mbedtls shows of a key's name. */
 #define PREFIX_LEN 4
@@ -68,6 +69,17 @@ swapped(int32_t time)
 	return (int32_t)__builtin_bswap32((uint32_t)time);
 }
 
+/*
+ * The other order can read as times by chance, far ahead as a rule: no tool
+ * makes keys so early.
+ */
+static bool
+are_swapped(const int32_t head[3], int64_t now)
+{
+	return head[1] > now + AHEAD_MAX && swapped(head[1]) <= now &&
+	       are_times(swapped(head[1]), swapped(head[2]), now);
+}
+
 static enum stek_err
 refuse_times(const int32_t head[3], int64_t now, struct format_why *why)
 {
@@ -100,7 +112,7 @@ read_file(const uint8_t *bytes, size_t len, int64_t now, struct format_in *in,
 	if (head[0] != 0)
 		return format_refuse(why, STEK_ERR_FORMAT, 0,
 		    "expected version 0, found %ld", (long)head[0]);
-	if (!are_times(head[1], head[2], now))
+	if (!are_times(head[1], head[2], now) || are_swapped(head, now))
 		return refuse_times(head, now, why);
 	err = layout_add(&layout_h80, bytes + HEAD_LEN, 0, in, why);
 	if (err != STEK_OK)

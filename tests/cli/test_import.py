@@ -286,10 +286,14 @@ def test_one_expired_key_refuses_the_file(host):
             + h2o(Key(), now - 9 * HOUR, now - HOUR), "line 7", "expired")
 
 
-def test_times_in_the_wrong_byte_order_are_refused(host):
+@pytest.mark.parametrize("last", [0x00, 0x7f, 0xff])
+def test_times_in_the_wrong_byte_order_are_refused(host, last):
+    # Read in the right order they begin with their last byte, and so are
+    # long past, far ahead or negative.
     now = int(time.time())
-    refused(host, "lighttpd", struct.pack(
-        ">iii", 0, now - HOUR, now + HOUR) + Key().h80(), "byte order")
+    times = [moment & ~0xff | last for moment in (now - HOUR, now + HOUR)]
+    refused(host, "lighttpd",
+            struct.pack(">iii", 0, *times) + Key().h80(), "byte order")
 
 
 def test_more_keys_than_a_farm_may_have_are_refused(host):

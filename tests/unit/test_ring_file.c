@@ -453,7 +453,7 @@ a_full_disk_is_an_error_and_no_signal(void **state)
 	pid = fork();
 	if (pid == 0) {
 		if (unshare(CLONE_NEWNS) < 0 ||
-		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		    mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0)
 			_exit(77);
 		wrong = fill_and_create(scene->folder);
 		if (wrong != NULL)

@@ -123,27 +123,31 @@ an_empty_file_can_be_written_and_read(void **state)
 }
 
 static void
+assert_given_to(
+    struct scene *scene, uid_t uid, gid_t gid, uid_t has_uid, gid_t has_gid)
+{
+	struct stat st;
+
+	assert_int_equal(stek_file_write(scene->path, (const uint8_t *)"x", 1,
+	                     0600, uid, gid),
+	    STEK_OK);
+	assert_int_equal(stat(scene->path, &st), 0);
+	assert_int_equal(st.st_uid, has_uid);
+	assert_int_equal(st.st_gid, has_gid);
+}
+
+static void
 a_written_file_has_the_owner(void **state)
 {
 	struct scene *scene = *state;
-	struct stat st;
 
 	if (geteuid() != 0) {
 		print_message("skipped: only root can give files away\n");
 		skip();
 	}
-	assert_int_equal(stek_file_write(scene->path, (const uint8_t *)"x", 1,
-	                     0600, 12345, 23456),
-	    STEK_OK);
-	assert_int_equal(stat(scene->path, &st), 0);
-	assert_int_equal(st.st_uid, 12345);
-	assert_int_equal(st.st_gid, 23456);
-	assert_int_equal(stek_file_write(scene->path, (const uint8_t *)"x", 1,
-	                     0600, (uid_t)-1, 23456),
-	    STEK_OK);
-	assert_int_equal(stat(scene->path, &st), 0);
-	assert_int_equal(st.st_uid, 0);
-	assert_int_equal(st.st_gid, 23456);
+	assert_given_to(scene, 12345, 23456, 12345, 23456);
+	assert_given_to(scene, (uid_t)-1, 23456, 0, 23456);
+	assert_given_to(scene, 12345, (gid_t)-1, 12345, getegid());
 }
 
 static void

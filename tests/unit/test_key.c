@@ -135,6 +135,20 @@ text_is_weak_also_when_padded(void **state)
 }
 
 static void
+a_few_bytes_in_any_order_are_weak(void **state)
+{
+	uint8_t bytes[32];
+	size_t i;
+
+	(void)state;
+	given_bytes(bytes, sizeof(bytes), 'f', 1);
+	for (i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(0x90 + (bytes[i] & 3));
+	assert_weak("four kinds of byte", bytes, 16);
+	assert_weak("four kinds of byte", bytes, 32);
+}
+
+static void
 under_eight_bytes_are_weak_and_eight_need_not_be(void **state)
 {
 	static const uint8_t bytes[] = {
@@ -188,10 +202,12 @@ static unsigned int calls;
 static void
 poor_buf(void *const buf, const size_t size)
 {
-	if (calls++ < 2)
+	/* The name of one draw, the AES key of the next, then the HMAC key. */
+	if (calls == 0 || calls == 4 || calls == 8)
 		memset(buf, 0, size);
 	else
 		given_bytes(buf, size, 'p', calls);
+	calls++;
 }
 
 static uint32_t
@@ -222,7 +238,7 @@ a_weak_draw_is_drawn_again(void **state)
 	assert_int_equal(randombytes_set_implementation(
 	                     &randombytes_sysrandom_implementation),
 	    0);
-	assert_true(calls > 3);
+	assert_int_equal(calls, 12);
 	key.seal_from = key.seal_until = key.open_until = 1;
 	assert_int_equal(stek_key_check(&key), STEK_OK);
 }
@@ -338,6 +354,7 @@ main(void)
 	    cmocka_unit_test(patterns_of_two_four_and_eight_bytes_are_weak),
 	    cmocka_unit_test(published_example_keys_are_weak),
 	    cmocka_unit_test(text_is_weak_also_when_padded),
+	    cmocka_unit_test(a_few_bytes_in_any_order_are_weak),
 	    cmocka_unit_test(under_eight_bytes_are_weak_and_eight_need_not_be),
 	    cmocka_unit_test(random_bytes_are_not_weak),
 	    cmocka_unit_test(minted_keys_differ_and_have_no_times),

@@ -78,7 +78,8 @@ check_pace(struct check *check, const struct conf_target *target)
 	    format->tick > format->spacing ? format->tick : format->spacing;
 	char lead[SAY_SPAN_LEN], text[SAY_SPAN_LEN];
 
-	if (policy->lead < need)
+	/* One that remembers gets the sealing key alone, whatever the lead. */
+	if (policy->lead < need && (format->flags & FORMAT_REMEMBERS) == 0)
 		check_say(check, CHECK_WARN, target->name, "lengthen lead",
 		    "with lead = %s a key seals elsewhere before this server "
 		    "has it: it takes up to %s to look at its file again",

@@ -245,14 +245,15 @@ on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv,
 		hook = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), ctx_hook);
 	if (hook == NULL || !set_scope(hook, ssl, enc, scope))
 		return 0;
-	(void)ERR_set_mark();
 	slot = slot_take(hook->slots);
 	if (slot != NULL) {
 		ret = enc ? seal_ticket(slot, scope, name, iv, cipher, mac)
 		          : open_ticket(slot, scope, name, iv, cipher, mac);
 		slot_give(slot);
 	}
-	(void)ERR_pop_to_mark();
+	/* An error left behind would be taken for the connection's own. */
+	if (ret == 0)
+		ERR_clear_error();
 	return ret;
 }
 

@@ -64,12 +64,28 @@ format_refuse(struct format_why *why, enum stek_err err, size_t line,
 	return err;
 }
 
+/* Both short keys as one: each alone is too short to be told from text. */
+static bool
+are_weak_short(const struct stek_key *key)
+{
+	uint8_t both[2 * SHORT_LEN];
+	bool weak;
+
+	memcpy(both, key->aes, SHORT_LEN);
+	memcpy(both + SHORT_LEN, key->mac, SHORT_LEN);
+	weak = stek_key_weak(both, sizeof(both));
+	sodium_memzero(both, sizeof(both));
+	return weak;
+}
+
 /* What of the key is not random; NULL: nothing. */
 static const char *
 weak_part(const struct stek_key *key, bool is_short)
 {
 	if (stek_key_weak(key->name, sizeof(key->name)))
 		return "name";
+	if (is_short && are_weak_short(key))
+		return "AES key and HMAC key";
 	if (stek_key_weak(key->aes, is_short ? SHORT_LEN : STEK_AES_LEN))
 		return "AES key";
 	if (stek_key_weak(key->mac, is_short ? SHORT_LEN : STEK_MAC_LEN))

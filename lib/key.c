@@ -13,6 +13,9 @@
 /* 9999-12-31: sums of times stay far from overflow. */
 #define TIME_MAX INT64_C(253402300799)
 
+/* Shorter bytes are no text: chance makes some of them look like it. */
+#define TEXT_MIN 24
+
 /* The example keys of FIPS 197 and NIST SP 800-38A, by their first bytes. */
 static const uint8_t published[][16] = {
     {0x2b, 0x7e, 0x15, 0x16, 0x28, 0xae, 0xd2, 0xa6, 0xab, 0xf7, 0x15, 0x88,
@@ -93,12 +96,17 @@ is_poor(const uint8_t *bytes, size_t len)
 	return kinds * 4 <= len;
 }
 
-/* Text, also when padded with zeroes: a password, hex or base64 digits. */
+/*
+ * Text, also when padded with zeroes: a password, hex or base64 digits.  One
+ * random name in five million is text: too many for keys derived for good.
+ */
 static bool
 is_text(const uint8_t *bytes, size_t len)
 {
 	size_t i;
 
+	if (len < TEXT_MIN)
+		return false;
 	while (len > 0 && bytes[len - 1] == 0)
 		len--;
 	for (i = 0; i < len; i++)

@@ -148,6 +148,17 @@ set_lighttpd(uint8_t bytes[128], int32_t version, int64_t from, int64_t until)
 }
 
 static void
+a_short_key_of_text_is_refused(void **state)
+{
+	static const char text[] =
+	    "k3n8sVq0zJ1yXw7TgB5uLhR2oCmPdE9fQ4aW6xN8vY2tK0cS";
+
+	(void)state;
+	expect_refusal(
+	    format_find("nginx48"), (const uint8_t *)text, 48, STEK_ERR_WEAK);
+}
+
+static void
 lighttpds_version_and_times_must_make_sense(void **state)
 {
 	const struct format *format = format_find("lighttpd");
@@ -207,6 +218,7 @@ main(void)
 	    cmocka_unit_test(a_row_with_two_names_alike_is_refused),
 	    cmocka_unit_test(a_row_of_more_keys_than_a_set_holds_is_refused),
 	    cmocka_unit_test(an_hmac_key_equal_to_the_aes_key_is_refused),
+	    cmocka_unit_test(a_short_key_of_text_is_refused),
 	    cmocka_unit_test(lighttpds_version_and_times_must_make_sense),
 	    cmocka_unit_test(
 	        lighttpds_times_in_the_other_byte_order_are_recognised),

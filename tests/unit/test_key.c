@@ -134,6 +134,14 @@ text_is_weak_also_when_padded(void **state)
 	assert_weak("a sentence and zeroes", padded, sizeof(padded));
 }
 
+/* Derived names are never minted anew: chance must not refuse one. */
+static void
+a_name_that_looks_like_text_is_not_weak(void **state)
+{
+	(void)state;
+	assert_false(stek_key_weak((const uint8_t *)"k3n8sVq0zJ1yXw7T", 16));
+}
+
 static void
 a_few_bytes_in_any_order_are_weak(void **state)
 {
@@ -354,6 +362,7 @@ main(void)
 	    cmocka_unit_test(patterns_of_two_four_and_eight_bytes_are_weak),
 	    cmocka_unit_test(published_example_keys_are_weak),
 	    cmocka_unit_test(text_is_weak_also_when_padded),
+	    cmocka_unit_test(a_name_that_looks_like_text_is_not_weak),
 	    cmocka_unit_test(a_few_bytes_in_any_order_are_weak),
 	    cmocka_unit_test(under_eight_bytes_are_weak_and_eight_need_not_be),
 	    cmocka_unit_test(random_bytes_are_not_weak),

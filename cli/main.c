@@ -52,8 +52,8 @@ usage(FILE *to)
 	(void)fprintf(to, "usage: stek [-c FILE] VERB [ARGUMENT...]\n\n");
 	for (i = 0; i < VERBS; i++)
 		(void)fprintf(to, "  %-8s %s\n", verbs[i].name, verbs[i].help);
-	(void)fprintf(to, "\nstek VERB -h shows a verb's arguments; "
-	                  "see stek(1).\n");
+	(void)fprintf(to, "\nstek VERB -h shows a verb's arguments, "
+	                  "stek -V the version; see stek(1).\n");
 }
 
 static void
@@ -75,20 +75,23 @@ find(const char *name)
 }
 
 /*
- * Take -c FILE and -h out of the arguments, up to a "--", which may be
+ * Take -c FILE, -h and -V out of the arguments, up to a "--", which may be
  * followed by another program's.  Returns how many are left, -1 if FILE is
  * missing.
  */
 static int
-take_common(int argc, char **argv, struct cli *cli, int *help)
+take_common(int argc, char **argv, struct cli *cli, int *help, int *version)
 {
 	int from, to = 0;
 
 	for (from = 0; from < argc; from++) {
 		if (strcmp(argv[from], "--") == 0)
 			break;
-		if (strcmp(argv[from], "-h") == 0 ||
-		    strcmp(argv[from], "--help") == 0) {
+		if (strcmp(argv[from], "-V") == 0 ||
+		    strcmp(argv[from], "--version") == 0) {
+			*version = 1;
+		} else if (strcmp(argv[from], "-h") == 0 ||
+		           strcmp(argv[from], "--help") == 0) {
 			*help = 1;
 		} else if (strcmp(argv[from], "-c") == 0) {
 			if (++from >= argc)
@@ -110,12 +113,16 @@ main(int argc, char **argv)
 	static char program[] = "stek";
 	struct cli cli = {.conf = CONF_DEFAULT};
 	const struct verb *verb = NULL;
-	int help = 0, status;
+	int help = 0, version = 0, status;
 
-	argc = take_common(argc - 1, argv + 1, &cli, &help);
+	argc = take_common(argc - 1, argv + 1, &cli, &help, &version);
 	argv++;
 	if (argc > 0)
 		verb = find(argv[0]);
+	if (version) {
+		(void)puts("stek " STEK_VERSION);
+		return CLI_DONE;
+	}
 	if (help) {
 		if (verb != NULL)
 			usage_verb(stdout, verb);

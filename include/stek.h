@@ -87,7 +87,7 @@ STEK_CHECKED enum stek_err stek_key_check(const struct stek_key *);
 
 /*
  * Is it what is found in the wild instead of keys: all zero, one byte or a
- * pattern repeated, counting, text, a published example, under 8 bytes?
+ * pattern repeated, counting, 24 bytes of text, an example, under 8 bytes?
  */
 bool stek_key_weak(const uint8_t *bytes, size_t len);
 

@@ -13,9 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "handshake.h"
 
 #define NOBODY 65534 /* if there is no user of that name */
@@ -68,10 +68,7 @@ become_probe(int stek, const char *verify, int output)
 	char *env[] = {path, NULL};
 	char *argv[] = {name, verb, ticket, address, NULL, NULL, NULL};
 	char *slash;
-	sigset_t none;
 
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)snprintf(address, sizeof(address), "%s", verify);
 	slash = strchr(address, '/');
 	if (slash != NULL) {
@@ -80,34 +77,25 @@ become_probe(int stek, const char *verify, int output)
 		argv[4] = slash + 1;
 		argv[5] = address;
 	}
-	if (dup2(output, 1) != 1 || dup2(output, 2) != 2 || !drop_privilege())
+	if (dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), 0) != 0 ||
+	    dup2(output, 1) != 1 || dup2(output, 2) != 2 || !drop_privilege())
 		_exit(126);
-	(void)close(0);
 	(void)fexecve(stek, argv, env);
 	_exit(127);
-}
-
-static int64_t
-milliseconds(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* All that it prints, up to size - 1 bytes; false when time ran out. */
 static bool
 collect(int fd, char *out, size_t size)
 {
-	int64_t deadline = milliseconds() + HANDSHAKE_SECONDS * 1000, left;
+	int64_t deadline = clock_ms() + HANDSHAKE_SECONDS * 1000, left;
 	struct pollfd pfd = {.fd = fd, .events = POLLIN};
 	size_t len = 0;
 	ssize_t n;
 
 	for (;;) {
 		out[len] = '\0';
-		left = deadline - milliseconds();
+		left = deadline - clock_ms();
 		if (left <= 0)
 			return false;
 		if (poll(&pfd, 1, (int)left) <= 0)
@@ -141,12 +129,12 @@ handshake_run(int stek, const char *verify, char *out, size_t size)
 	(void)close(fds[1]);
 	in_time = collect(fds[0], out, size);
 	(void)close(fds[0]);
-	if (!in_time)
-		(void)kill(pid, SIGKILL);
+	/* What closes its output has nothing more to say. */
+	(void)kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		continue;
 	/* A probe that failed prints an object that says so. */
-	if (in_time && WIFEXITED(status) && out[0] == '{')
+	if (in_time && out[0] == '{')
 		return true;
 	(void)snprintf(out, size, "the probe of %.200s %s", verify,
 	    in_time ? "did not run to its end (is stek(1) installed beside "

@@ -5,6 +5,7 @@
  * Invariant: returns within about RELOAD_SECONDS, and leaves no child.
  */
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -17,16 +18,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <formats/format.h>
 #include <stek.h>
 
+#include "clock.h"
 #include "reload.h"
 
 #define OUTPUT_MAX   4096
+#define DRAIN_READS  32 /* a pipe's room, and more */
 #define LINE_MAX_LEN 512
+
+#define SOCKET_SECONDS 5 /* for one answer of haproxy's */
+#define ECHO_LEN       8 /* so much of a key is never quoted */
 
 static const struct {
 	const char *name;
@@ -67,15 +72,6 @@ reload_check(const char *reload)
 	return NULL;
 }
 
-static int64_t
-seconds(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
-
 /* What a program printed, fit for one line of a log: its last line. */
 static void
 last_line(const char *output, size_t len, char *out, size_t size)
@@ -92,13 +88,17 @@ last_line(const char *output, size_t len, char *out, size_t size)
 	out[n] = '\0';
 }
 
-/* What stands in the pipe; its end is what counts. */
+/*
+ * What stands in the pipe; its end is what counts.  A command that prints
+ * without end must not keep us from looking at the clock.
+ */
 static void
 drain(int fd, char *output, size_t size, size_t *len)
 {
 	ssize_t n;
+	int i;
 
-	for (;;) {
+	for (i = 0; i < DRAIN_READS; i++) {
 		if (*len == size) {
 			memmove(output, output + size / 2, size - size / 2);
 			*len = size - size / 2;
@@ -121,13 +121,11 @@ become_command(const char *command, int output)
 	char *copy = strdup(command);
 	char *argv[] = {sh, flag, copy, NULL};
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	sigset_t none;
 
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)umask(022);
 	(void)setpgid(0, 0);
-	if (copy != NULL && null >= 0 && dup2(null, 0) == 0 &&
-	    dup2(output, 1) == 1 && dup2(output, 2) == 2)
+	if (copy != NULL && null >= 0 && chdir("/") == 0 &&
+	    dup2(null, 0) == 0 && dup2(output, 1) == 1 && dup2(output, 2) == 2)
 		(void)execve("/bin/sh", argv, env);
 	_exit(127);
 }
@@ -139,12 +137,13 @@ become_command(const char *command, int output)
 static bool
 await(pid_t pid, int fd, char *output, size_t *len, int *status)
 {
-	int64_t deadline = seconds() + RELOAD_SECONDS;
+	int64_t deadline = clock_ms() + RELOAD_SECONDS * 1000;
 	struct pollfd pfd = {.fd = fd, .events = POLLIN};
 
 	while (waitpid(pid, status, WNOHANG) == 0) {
-		if (seconds() >= deadline) {
+		if (clock_ms() >= deadline) {
 			(void)kill(-pid, SIGKILL);
+			(void)kill(pid, SIGKILL);
 			(void)waitpid(pid, status, 0);
 			return false;
 		}
@@ -161,6 +160,7 @@ static bool
 run_command(const char *command, char *why, size_t size)
 {
 	char output[OUTPUT_MAX], line[200];
+	const char *separator;
 	int fds[2], status = 0;
 	size_t len = 0;
 	bool in_time;
@@ -181,16 +181,17 @@ run_command(const char *command, char *why, size_t size)
 	in_time = await(pid, fds[0], output, &len, &status);
 	(void)close(fds[0]);
 	last_line(output, len, line, sizeof(line));
+	separator = line[0] == '\0' ? "" : "; ";
 	if (!in_time)
 		(void)snprintf(why, size,
-		    "\"%.100s\" took more than %d s and was killed; %s",
-		    command, RELOAD_SECONDS, line);
+		    "\"%.100s\" took more than %d s and was killed%s%s",
+		    command, RELOAD_SECONDS, separator, line);
 	else if (WIFSIGNALED(status))
-		(void)snprintf(why, size, "\"%.100s\" died of signal %d; %s",
-		    command, WTERMSIG(status), line);
+		(void)snprintf(why, size, "\"%.100s\" died of signal %d%s%s",
+		    command, WTERMSIG(status), separator, line);
 	else if (WEXITSTATUS(status) != 0)
-		(void)snprintf(why, size, "\"%.100s\" ended with %d: %s",
-		    command, WEXITSTATUS(status), line);
+		(void)snprintf(why, size, "\"%.100s\" ended with %d%s%s",
+		    command, WEXITSTATUS(status), separator, line);
 	return in_time && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 fail:
 	(void)snprintf(
@@ -198,11 +199,10 @@ fail:
 	return false;
 }
 
-static bool
-send_signal(const char *arg, char *why, size_t size)
+/* The process id in a file, and the file's owner; -1: why. */
+static long
+read_pid(const char *path, struct stat *st, char *why, size_t size)
 {
-	const char *path = strchr(arg, ':') + 1;
-	int number = find_signal(arg, (size_t)(path - 1 - arg));
 	char text[32] = "", *end;
 	ssize_t n = -1;
 	long pid;
@@ -210,17 +210,53 @@ send_signal(const char *arg, char *why, size_t size)
 
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd >= 0) {
-		n = read(fd, text, sizeof(text) - 1);
+		if (fstat(fd, st) == 0)
+			n = read(fd, text, sizeof(text) - 1);
 		(void)close(fd);
 	}
 	if (n < 0) {
 		(void)snprintf(why, size, "%s: %s (is the server running?)",
 		    path, strerror(errno));
-		return false;
+		return -1;
 	}
 	pid = strtol(text, &end, 10);
-	if (end == text || pid <= 1 || pid > INT_MAX) {
-		(void)snprintf(why, size, "%s: expected a process id", path);
+	if (end != text && pid > 1 && pid <= INT_MAX)
+		return pid;
+	(void)snprintf(why, size, "%s: expected a process id", path);
+	return -1;
+}
+
+/* Nobody gets a process signalled that he could not signal himself. */
+static bool
+may_name(const struct stat *file, long pid)
+{
+	char path[64];
+	struct stat st;
+
+	if ((file->st_mode & 022) != 0)
+		return false;
+	if (file->st_uid == 0 || file->st_uid == geteuid())
+		return true;
+	(void)snprintf(path, sizeof(path), "/proc/%ld", pid);
+	return stat(path, &st) < 0 || st.st_uid == file->st_uid;
+}
+
+static bool
+send_signal(const char *arg, char *why, size_t size)
+{
+	const char *path = strchr(arg, ':') + 1;
+	int number = find_signal(arg, (size_t)(path - 1 - arg));
+	struct stat st;
+	long pid;
+
+	pid = read_pid(path, &st, why, size);
+	if (pid < 0)
+		return false;
+	if (!may_name(&st, pid)) {
+		(void)snprintf(why, size,
+		    "%s: no signal was sent, for others than root and the "
+		    "owner of process %ld can write this file",
+		    path, pid);
 		return false;
 	}
 	if (kill((pid_t)pid, number) == 0)
@@ -234,7 +270,7 @@ static int
 connect_unix(const char *path)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	struct timeval timeout = {.tv_sec = 5};
+	struct timeval timeout = {.tv_sec = SOCKET_SECONDS};
 	int fd, saved;
 
 	if (strlen(path) >= sizeof(addr.sun_path)) {
@@ -257,6 +293,41 @@ connect_unix(const char *path)
 	return -1;
 }
 
+/* All that comes until the end; false with errno. */
+static bool
+read_answer(int fd, char *answer, size_t size, size_t *got)
+{
+	int64_t left, deadline = clock_ms() + SOCKET_SECONDS * 1000;
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+	ssize_t n;
+
+	for (*got = 0; *got < size; *got += (size_t)n) {
+		left = deadline - clock_ms();
+		errno = ETIMEDOUT;
+		if (left <= 0 || poll(&pfd, 1, (int)left) <= 0)
+			return false;
+		n = read(fd, answer + *got, size - *got);
+		if (n <= 0)
+			return n == 0;
+	}
+	return true;
+}
+
+/* Whatever sits at the socket may send the key back, or a part of it. */
+static bool
+has_part_of(const char *answer, size_t got, const char *command, size_t len)
+{
+	const char *key = memrchr(command, ' ', len);
+	size_t at;
+
+	if (key == NULL)
+		return false;
+	for (at = (size_t)(key - command) + 1; at + ECHO_LEN < len; at++)
+		if (memmem(answer, got, command + at, ECHO_LEN) != NULL)
+			return true;
+	return false;
+}
+
 /* One command, one connection, as haproxy's socket does it by default. */
 static bool
 ask_haproxy(const char *socket_path, const char *command, size_t len, char *why,
@@ -264,25 +335,31 @@ ask_haproxy(const char *socket_path, const char *command, size_t len, char *why,
 {
 	char answer[OUTPUT_MAX], line[160];
 	size_t got = 0;
-	ssize_t n = -1;
 	int fd = connect_unix(socket_path);
+	bool good;
 
-	if (fd >= 0 && send(fd, command, len, MSG_NOSIGNAL) == (ssize_t)len)
-		while ((n = read(fd, answer + got, sizeof(answer) - got)) > 0)
-			got += (size_t)n;
-	if (n < 0)
+	good = fd >= 0 &&
+	       send(fd, command, len, MSG_NOSIGNAL) == (ssize_t)len &&
+	       read_answer(fd, answer, sizeof(answer), &got);
+	if (!good)
 		(void)snprintf(
 		    why, size, "%s: %s", socket_path, strerror(errno));
 	if (fd >= 0)
 		(void)close(fd);
-	if (n < 0)
-		return false;
+	if (!good)
+		goto out;
 	last_line(answer, got, line, sizeof(line));
-	if (strncmp(line, "TLS ticket key updated", 22) == 0)
-		return true;
+	good = strncmp(line, "TLS ticket key updated", 22) == 0;
+	if (good)
+		goto out;
+	if (has_part_of(answer, got, command, len))
+		(void)snprintf(line, sizeof(line),
+		    "something with the key in it; is this haproxy's socket?");
 	(void)snprintf(why, size, "%s: haproxy says: %s", socket_path,
 	    line[0] == '\0' ? "nothing" : line);
-	return false;
+out:
+	sodium_memzero(answer, sizeof(answer));
+	return good;
 }
 
 /*

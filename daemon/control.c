@@ -21,6 +21,8 @@
 #include "log.h"
 #include "loop.h"
 
+#define OUT_OF_MEMORY "{\"done\": false, \"error\": \"out of memory\"}"
+
 struct client {
 	struct control *control;
 	struct bufferevent *bev; /* NULL: the place is free */
@@ -52,10 +54,8 @@ say(struct client *client, json_t *object)
 	char *text = json_dumps(object, JSON_COMPACT);
 
 	json_decref(object);
-	if (text == NULL)
-		return;
-	(void)evbuffer_add_printf(
-	    bufferevent_get_output(client->bev), "%s\n", text);
+	(void)evbuffer_add_printf(bufferevent_get_output(client->bev), "%s\n",
+	    text != NULL ? text : OUT_OF_MEMORY);
 	free(text);
 }
 
@@ -71,7 +71,8 @@ end(struct client *client, json_t *object)
 static void
 refuse(struct client *client, const char *why)
 {
-	end(client, json_pack("{s:b, s:s}", "done", 0, "error", why));
+	end(client,
+	    json_pack("{s:b, s:o}", "done", 0, "error", status_text(why)));
 }
 
 static const char *
@@ -103,9 +104,9 @@ tell(struct client *client, const struct target *target)
 	client->told[target->index] = true;
 	client->failed += ok ? 0 : 1;
 	say(client,
-	    json_pack("{s:s, s:b, s:I, s:s}", "target", target->conf->name,
+	    json_pack("{s:s, s:b, s:I, s:o}", "target", target->conf->name,
 	        "ok", (int)ok, "ms", (json_int_t)(clock_ms() - client->since),
-	        "detail", detail(target)));
+	        "detail", status_text(detail(target))));
 	if (--client->left == 0)
 		end(client, json_pack("{s:b, s:I}", "done", 1, "failed",
 		                (json_int_t)client->failed));
@@ -271,13 +272,17 @@ on_written(struct bufferevent *bev, void *arg)
 		drop(client);
 }
 
-/* Silence ends a client only before it has asked for something. */
+/*
+ * Silence ends a client only before it has asked for something; not to read
+ * the answers ends it always.
+ */
 static void
 on_event(struct bufferevent *bev, short what, void *arg)
 {
 	struct client *client = arg;
 
-	if ((what & BEV_EVENT_TIMEOUT) != 0 && client->version != 0) {
+	if ((what & BEV_EVENT_TIMEOUT) != 0 &&
+	    (what & BEV_EVENT_READING) != 0 && client->version != 0) {
 		(void)bufferevent_enable(bev, EV_READ);
 		return;
 	}
@@ -315,6 +320,32 @@ on_accept(struct evconnlistener *listener, evutil_socket_t fd,
 	(void)bufferevent_enable(client->bev, EV_READ | EV_WRITE);
 }
 
+/*
+ * Remove what an earlier stekd left.  Nothing else: false with errno, EEXIST
+ * for no socket, EADDRINUSE for one that somebody listens at.
+ */
+static bool
+clear_place(const struct sockaddr_un *addr)
+{
+	struct stat st;
+	int fd, refused;
+
+	if (lstat(addr->sun_path, &st) < 0)
+		return errno == ENOENT;
+	errno = EEXIST;
+	if (!S_ISSOCK(st.st_mode))
+		return false;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return false;
+	refused = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0
+	              ? errno
+	              : 0;
+	(void)close(fd);
+	errno = EADDRINUSE;
+	return refused == ECONNREFUSED && unlink(addr->sun_path) == 0;
+}
+
 int
 control_bind(const struct conf *conf)
 {
@@ -329,10 +360,8 @@ control_bind(const struct conf *conf)
 	}
 	memcpy(addr.sun_path, conf->control, strlen(conf->control) + 1);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
+	if (fd < 0 || !clear_place(&addr))
 		goto fail;
-	/* No other stekd of this farm runs: what is there is a leftover. */
-	(void)unlink(conf->control);
 	mask = umask(0177);
 	bound = bind(fd, (struct sockaddr *)&addr, sizeof(addr));
 	(void)umask(mask);

@@ -1,26 +1,42 @@
 /* SPDX-License-Identifier: ISC */
 /* See log.h. */
+#include <sys/stat.h>
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 
 #define LINE_BYTES 2048
 
 static bool to_stderr = true;
-static bool to_journal;
 
 void
-log_start(bool foreground)
+log_to_syslog(void)
 {
-	to_stderr = foreground;
-	to_journal = foreground && getenv("JOURNAL_STREAM") != NULL;
-	if (!foreground)
-		openlog("stekd", LOG_PID, LOG_DAEMON);
+	to_stderr = false;
+	openlog("stekd", LOG_PID, LOG_DAEMON);
+}
+
+/* Is standard error the journal, as systemd says it was for its child? */
+static bool
+is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char text[64];
+	struct stat st;
+
+	if (stream == NULL || fstat(STDERR_FILENO, &st) < 0)
+		return false;
+	(void)snprintf(text, sizeof(text), "%ju:%ju", (uintmax_t)st.st_dev,
+	    (uintmax_t)st.st_ino);
+	return strcmp(stream, text) == 0;
 }
 
 const char *
@@ -54,7 +70,9 @@ put_value(struct line *line, const char *value)
 	for (; *value != '\0'; value++) {
 		if (*value == '"' || *value == '\\')
 			put(line, '\\');
-		put(line, (unsigned char)*value < 0x20 ? ' ' : *value);
+		put(line, (unsigned char)*value < 0x20 || *value == 0x7f
+		              ? ' '
+		              : *value);
 	}
 	if (quote)
 		put(line, '"');
@@ -89,11 +107,11 @@ emit(int priority, const struct line *line)
 {
 	char stamp[32];
 	struct tm tm;
-	time_t now = time(NULL);
+	time_t now = clock_now();
 
 	if (!to_stderr) {
 		syslog(priority, "%s", line->text);
-	} else if (to_journal) {
+	} else if (is_journal()) {
 		(void)fprintf(stderr, "<%d>%s\n", priority, line->text);
 	} else if (localtime_r(&now, &tm) != NULL &&
 	           strftime(stamp, sizeof(stamp), "%FT%T%z", &tm) > 0) {

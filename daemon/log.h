@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * One line a thing that happened, made of fields: msg="…" target=web …
- * To standard error in the foreground, to syslog behind it.
+ * To standard error until log_to_syslog().
  *
  * Never here, nor in any argument: a key's secret bytes.
  */
@@ -14,7 +14,7 @@
 
 #define LOG_NUMBER_LEN 24
 
-void log_start(bool foreground);
+void log_to_syslog(void);
 
 /*
  * Priority as of syslog(3), a message, then pairs of strings, field and

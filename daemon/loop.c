@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "background.h"
 #include "clock.h"
 #include "control.h"
 #include "log.h"
@@ -129,6 +130,8 @@ check_ready(struct loop *loop)
 	loop->ready = true;
 	notify("READY=1");
 	log_line(LOG_INFO, "ready", NULL);
+	if (background_done())
+		log_to_syslog();
 }
 
 void
@@ -191,6 +194,9 @@ inherit(struct loop *loop, const struct target *old, size_t count)
 			        old[j].conf->path) == 0) {
 				loop->targets[i].stale = old[j].stale;
 				loop->targets[i].revoking = old[j].revoking;
+				loop->targets[i].owed = old[j].owed;
+				loop->targets[i].written = old[j].written;
+				loop->targets[i].failures = old[j].failures;
 			}
 }
 
@@ -217,6 +223,7 @@ swap_conf(struct loop *loop)
 	log_line(LOG_INFO, "configuration read again", "file", loop->conf_path,
 	    NULL);
 	rotate_wake(&loop->rotate);
+	check_ready(loop);
 }
 
 static void
@@ -238,7 +245,7 @@ needs_restart(const struct conf *a, const struct conf *b)
 		return "store can change only by a restart";
 	if (strcmp(a->farm_key, b->farm_key) != 0)
 		return "farm_key can change only by a restart";
-	if (a->uid != b->uid)
+	if (strcmp(a->user, b->user) != 0)
 		return "user can change only by a restart";
 	if (strcmp(a->control, b->control) != 0)
 		return "control can change only by a restart";
@@ -247,17 +254,20 @@ needs_restart(const struct conf *a, const struct conf *b)
 	return NULL;
 }
 
+/*
+ * One configuration at a time is with the monitor, so that both processes
+ * always go from one to the same next.
+ */
 static void
-on_hup(evutil_socket_t fd, short what, void *arg)
+read_conf(struct loop *loop)
 {
 	struct monitor_request request = {.op = MONITOR_CONF};
-	struct loop *loop = arg;
 	char why[CONF_WHY_LEN];
 	const char *wrong;
 
-	(void)fd;
-	(void)what;
-	conf_free(loop->next_conf);
+	loop->read_again = loop->next_conf != NULL;
+	if (loop->read_again)
+		return;
 	loop->next_conf = conf_load(loop->conf_path, why);
 	if (loop->next_conf == NULL) {
 		refuse_conf(loop, why);
@@ -270,8 +280,39 @@ on_hup(evutil_socket_t fd, short what, void *arg)
 	}
 	request.serial = ++loop->serial;
 	memcpy(request.hash, loop->next_conf->hash, sizeof(request.hash));
-	if (!monitor_send(loop->monitor, &request, NULL, NULL))
+	if (monitor_send(loop->monitor, &request, NULL, NULL))
+		return;
+	if (errno != EAGAIN)
 		refuse_conf(loop, strerror(errno));
+	/* It has much to reply to before it has room. */
+	conf_free(loop->next_conf);
+	loop->next_conf = NULL;
+	loop->read_again = true;
+}
+
+static void
+on_hup(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	read_conf(arg);
+}
+
+static void
+lose_monitor(struct loop *loop)
+{
+	if (!loop->failed)
+		log_line(LOG_ERR, "the monitor process is gone", NULL);
+	stop(loop, true);
+}
+
+/* The monitor is the only child; its workers may outlive it for a while. */
+static void
+on_child(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	lose_monitor(arg);
 }
 
 static void
@@ -308,16 +349,17 @@ on_monitor(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	while ((got = monitor_receive(fd, &reply)) > 0)
 		dispatch(loop, &reply);
-	if (got < 0) {
-		log_line(LOG_ERR, "the monitor process is gone", NULL);
-		stop(loop, true);
-	}
+	if (got == 0 && loop->read_again && loop->next_conf == NULL)
+		read_conf(loop);
+	if (got < 0)
+		lose_monitor(loop);
 }
 
 int
 loop_run(struct loop *loop)
 {
-	struct event *events[4] = {NULL};
+	struct event *events[5] = {NULL};
+	sigset_t none;
 	size_t i;
 
 	events[0] = event_new(
@@ -325,10 +367,13 @@ loop_run(struct loop *loop)
 	events[1] = evsignal_new(loop->base, SIGHUP, on_hup, loop);
 	events[2] = evsignal_new(loop->base, SIGTERM, on_end, loop);
 	events[3] = evsignal_new(loop->base, SIGINT, on_end, loop);
+	events[4] = evsignal_new(loop->base, SIGCHLD, on_child, loop);
 	loop->failed = true;
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < 5; i++)
 		if (events[i] == NULL || event_add(events[i], NULL) < 0)
 			goto out;
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	if (!start_targets(loop))
 		goto out;
 	loop->failed = false;
@@ -340,7 +385,7 @@ loop_run(struct loop *loop)
 	log_line(LOG_INFO, "ended", NULL);
 out:
 	stop_targets(loop);
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < 5; i++)
 		if (events[i] != NULL)
 			event_free(events[i]);
 	conf_free(loop->next_conf);

@@ -17,7 +17,8 @@ struct metrics;
 struct loop {
 	const char *conf_path;
 	struct conf *conf;
-	struct conf *next_conf; /* read, and offered to the monitor */
+	struct conf *next_conf; /* read, and offered to the monitor; or NULL */
+	bool read_again; /* another SIGHUP came meanwhile */
 	struct event_base *base;
 	int monitor;
 	uint64_t serial; /* of the last request */
@@ -47,6 +48,9 @@ void loop_settled(struct loop *, struct target *);
 /* status.c: everything that can be told, as one JSON object. */
 struct json_t;
 struct json_t *status_object(const struct loop *);
+
+/* Text of any origin as a JSON string. */
+struct json_t *status_text(const char *);
 
 /* metrics.c */
 bool metrics_start(struct loop *);

@@ -2,10 +2,10 @@
 /*
  * stekd: start-up, from all privilege to none.
  *
- * The order matters: what only the starting user can do (lock memory, read
- * the farm key, make the control socket) comes first, then the monitor is
- * forked, then privilege is dropped, and only then anything is read that
- * somebody else may have written.
+ * The order matters: memory is locked, the farm is locked, and the monitor is
+ * forked, before any secret is read.  Then what only the starting user can do
+ * (read the farm key, make the control socket), then privilege is dropped,
+ * and only then anything is read that somebody else may have written.
  */
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -22,12 +22,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "background.h"
 #include "control.h"
 #include "log.h"
 #include "loop.h"
 #include "place.h"
+
+#define PID_LEN    16
+#define LOCK_TRIES 100
+#define LOCK_WAIT  (20 * 1000 * 1000) /* ns */
 
 static int
 usage(void)
@@ -77,12 +83,34 @@ check_disks(const struct conf *conf)
 	return good;
 }
 
+/* Take the lock; false: somebody has it, and pid is what he wrote there. */
+static bool
+take_lock(int fd, char pid[PID_LEN])
+{
+	struct timespec wait = {0, LOCK_WAIT};
+	ssize_t n;
+	int tries;
+
+	for (tries = 0; tries < LOCK_TRIES; tries++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return true;
+		n = pread(fd, pid, PID_LEN - 1, 0);
+		pid[n > 0 ? n : 0] = '\0';
+		pid[strspn(pid, "0123456789")] = '\0';
+		/* The monitor of one that was killed ends what it is at. */
+		if (pid[0] == '\0' || kill(atoi(pid), 0) == 0 || errno != ESRCH)
+			return false;
+		(void)nanosleep(&wait, NULL);
+	}
+	return false;
+}
+
 /* Held until this process ends; -1: another stekd has it, or an error. */
 static int
 lock_farm(const struct conf *conf)
 {
-	char path[FORMAT_PATH_MAX + STEK_FARM_MAX + 16], pid[32] = "";
-	ssize_t n;
+	char path[FORMAT_PATH_MAX + STEK_FARM_MAX + 16], pid[PID_LEN] = "";
+	struct stat st;
 	int fd;
 
 	(void)snprintf(
@@ -95,12 +123,15 @@ lock_farm(const struct conf *conf)
 		    "file", path, "why", strerror(errno), NULL);
 		return -1;
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+	/* Others may write to the folder: overwrite nothing of ours there. */
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1)
+		log_line(LOG_ERR, "expected a file with one name", "file", path,
+		    NULL);
+	else if (take_lock(fd, pid))
 		return fd;
-	n = read(fd, pid, sizeof(pid) - 1);
-	pid[n > 0 ? strcspn(pid, "\n") : 0] = '\0';
-	log_line(LOG_ERR, "another stekd runs this farm on this store", "pid",
-	    pid, "file", path, NULL);
+	else
+		log_line(LOG_ERR, "another stekd runs this farm on this store",
+		    "pid", pid, "file", path, NULL);
 	(void)close(fd);
 	return -1;
 }
@@ -114,6 +145,8 @@ write_pid(int fd)
 static bool
 drop_privilege(const struct conf *conf)
 {
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return false;
 	if (geteuid() != 0 || conf->uid == 0)
 		return true;
 	return setgroups(0, NULL) == 0 &&
@@ -122,33 +155,19 @@ drop_privilege(const struct conf *conf)
 	       setuid(0) < 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
 }
 
-/* Fork the monitor, drop privilege, and run. */
+/* With no privilege any more. */
 static int
-run(struct loop *loop, uint8_t *farm_key, int control)
+serve(struct loop *loop, uint8_t *farm_key, int control)
 {
 	int status = 1;
 
-	loop->monitor = monitor_start(loop->conf_path, loop->conf);
-	if (loop->monitor < 0) {
-		log_line(LOG_ERR, "cannot start the monitor", "why",
-		    strerror(errno), NULL);
-		stek_file_free(farm_key);
-		return 1;
-	}
-	if (!drop_privilege(loop->conf)) {
-		log_line(LOG_ERR, "cannot drop privilege", "user",
-		    loop->conf->user, "why", strerror(errno), NULL);
-		stek_file_free(farm_key);
-		return 1;
-	}
-	(void)signal(SIGPIPE, SIG_IGN);
 	loop->base = event_base_new();
 	loop->view = stek_set_new();
 	loop->scoped = stek_set_new();
 	loop->throwaway = (void *)stek_file_alloc(sizeof(struct stek_key));
+	loop->rotate.farm_key = farm_key;
 	if (loop->base != NULL && loop->view != NULL && loop->scoped != NULL &&
-	    loop->throwaway != NULL &&
-	    rotate_start(&loop->rotate, loop, farm_key) &&
+	    loop->throwaway != NULL && rotate_start(&loop->rotate, loop) &&
 	    control_start(loop, control) && metrics_start(loop))
 		status = loop_run(loop);
 	metrics_stop(loop);
@@ -162,47 +181,118 @@ run(struct loop *loop, uint8_t *farm_key, int control)
 	return status;
 }
 
+/* What takes privilege, the monitor first: it gets no secret. */
 static int
-start(struct loop *loop, bool foreground)
+start(struct loop *loop)
 {
+	const struct conf *conf = loop->conf;
 	char why[CONF_WHY_LEN];
 	uint8_t *farm_key;
 	int lock, control;
 
-	if (!lock_memory(loop->conf) || !check_disks(loop->conf))
+	if (!lock_memory(conf) || !check_disks(conf))
 		return 1;
-	lock = lock_farm(loop->conf);
+	lock = lock_farm(conf);
 	if (lock < 0)
 		return 1;
-	farm_key = conf_farm_key(loop->conf, why);
+	loop->monitor = monitor_start(loop->conf_path, loop->conf);
+	if (loop->monitor < 0 || !write_pid(lock)) {
+		log_line(LOG_ERR, "cannot start", "why", strerror(errno), NULL);
+		return 1;
+	}
+	farm_key = conf_farm_key(conf, why);
 	if (farm_key == NULL) {
 		log_line(LOG_ERR, "cannot use the farm key", "why", why, NULL);
 		return 1;
 	}
-	control = control_bind(loop->conf);
-	if (control < 0 || (!foreground && daemon(0, 0) < 0) ||
-	    !write_pid(lock)) {
-		log_line(LOG_ERR, "cannot start", "why", strerror(errno), NULL);
-		stek_file_free(farm_key);
+	control = control_bind(conf);
+	if (control >= 0 && drop_privilege(conf))
+		return serve(loop, farm_key, control);
+	if (control >= 0)
+		log_line(LOG_ERR, "cannot drop privilege", "user", conf->user,
+		    "why", strerror(errno), NULL);
+	stek_file_free(farm_key);
+	return 1;
+}
+
+/* A file that is opened must not become standard output. */
+static bool
+fill_standard(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= 2);
+	return fd > 2 && close(fd) == 0;
+}
+
+/* SIGHUP waits until it can be obeyed; a broken pipe is an error like others. */
+static void
+set_signals(void)
+{
+	sigset_t hup;
+
+	(void)sigemptyset(&hup);
+	(void)sigaddset(&hup, SIGHUP);
+	(void)sigprocmask(SIG_SETMASK, &hup, NULL);
+	(void)signal(SIGCHLD, SIG_DFL);
+	(void)signal(SIGPIPE, SIG_IGN);
+}
+
+/*
+ * A daemon leaves the folder that a relative path starts from.  Links in it
+ * stay: they may point elsewhere when it is read again.
+ */
+static char *
+make_absolute(const char *path)
+{
+	char *folder, *absolute = NULL;
+
+	if (path[0] == '/')
+		return strdup(path);
+	folder = getcwd(NULL, 0);
+	if (folder != NULL && asprintf(&absolute, "%s/%s", folder, path) < 0)
+		absolute = NULL;
+	free(folder);
+	return absolute;
+}
+
+static int
+run(struct loop *loop, bool foreground)
+{
+	char why[CONF_WHY_LEN];
+	int status;
+
+	loop->conf = conf_load(loop->conf_path, why);
+	if (loop->conf == NULL) {
+		(void)fprintf(stderr, "stekd: %s\n", why);
 		return 1;
 	}
-	return run(loop, farm_key, control);
+	if (foreground || background_begin()) {
+		status = start(loop);
+	} else {
+		log_line(LOG_ERR, "cannot start", "why", strerror(errno), NULL);
+		status = 1;
+	}
+	conf_free(loop->conf);
+	return status;
 }
 
 int
 main(int argc, char **argv)
 {
-	struct loop loop = {.conf_path = CONF_DEFAULT,
-	    .monitor = -1,
-	    .rotate = {.timerfd = -1, .store.watch = -1}};
-	char why[CONF_WHY_LEN], *absolute;
+	struct loop loop = {
+	    .monitor = -1, .rotate = {.timerfd = -1, .store.watch = -1}};
+	const char *path = CONF_DEFAULT;
 	bool foreground = false;
-	int c, status;
+	char *absolute;
+	int c, status = 1;
 
 	while ((c = getopt(argc, argv, "c:f")) != -1) {
 		switch (c) {
 		case 'c':
-			loop.conf_path = optarg;
+			path = optarg;
 			break;
 		case 'f':
 			foreground = true;
@@ -213,20 +303,15 @@ main(int argc, char **argv)
 	}
 	if (argc != optind)
 		return usage();
-	if (sodium_init() < 0)
-		return 1;
-	/* A daemon leaves the folder that a relative path starts from. */
-	absolute = realpath(loop.conf_path, NULL);
-	if (absolute != NULL)
-		loop.conf_path = absolute;
-	loop.conf = conf_load(loop.conf_path, why);
-	if (loop.conf == NULL) {
-		(void)fprintf(stderr, "stekd: %s\n", why);
-		return 1;
+	absolute = make_absolute(path);
+	if (!fill_standard() || absolute == NULL || sodium_init() < 0) {
+		(void)fprintf(stderr, "stekd: %s\n", strerror(errno));
+		goto out;
 	}
-	log_start(foreground);
-	status = start(&loop, foreground);
-	conf_free(loop.conf);
+	set_signals();
+	loop.conf_path = absolute;
+	status = run(&loop, foreground);
+out:
 	free(absolute);
 	return status;
 }

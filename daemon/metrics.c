@@ -70,7 +70,7 @@ put_targets(struct evbuffer *out, const struct loop *loop, const char *name,
 static int64_t
 is_ok(const struct target *target)
 {
-	return target->state != TARGET_FAILED;
+	return target->error[0] == '\0';
 }
 
 static int64_t

@@ -6,9 +6,11 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -22,6 +24,7 @@
 #include "reload.h"
 
 #define BUFFER_BYTES (512 * 1024)
+#define WORKERS_MAX  (2 * CONF_TARGETS_MAX)
 
 /* How a request lies in its message: this, then the files or the set. */
 struct wire_file {
@@ -35,6 +38,12 @@ struct wire_request {
 	uint32_t count;
 };
 
+/* A process that was forked for one request and replies to it. */
+struct worker {
+	pid_t pid; /* 0: the place is free */
+	struct monitor_request request;
+};
+
 struct monitor {
 	int fd;
 	int stek; /* the probe's program */
@@ -42,6 +51,7 @@ struct monitor {
 	struct conf *conf;
 	uint8_t *message; /* guarded: requests hold keys */
 	struct place_ring rings[CONF_TARGETS_MAX];
+	struct worker workers[WORKERS_MAX];
 };
 
 static size_t
@@ -119,25 +129,50 @@ place(struct monitor *monitor, const struct wire_request *head, size_t len,
 		stek_set_free(set);
 	} else if (!is_ring && !head->is_ring &&
 	           unpack(monitor->message, len, &out)) {
-		place_files(
-		    target, conf->allow_disk, request->at_once, &out, &result);
+		place_files(target, conf->allow_disk, request->revoking != 0,
+		    &out, &result);
 	}
 	reply->ok = result.ok;
 	reply->changed = result.changed;
+	reply->owed = result.owed;
+	reply->revoking = result.revoking;
 	reply->wait = result.wait;
 	(void)snprintf(reply->text, sizeof(reply->text), "%s",
 	    result.ok ? "" : result.why);
 }
 
-/* Runs in a worker of its own. */
+/* A worker needs nothing of what the monitor has open but two. */
+static void
+close_others(int a, int b)
+{
+	unsigned int low = (unsigned int)(a < b ? a : b);
+	unsigned int high = (unsigned int)(a < b ? b : a);
+
+	if (low > 3)
+		(void)close_range(3, low - 1, 0);
+	if (high > low + 1)
+		(void)close_range(low + 1, high - 1, 0);
+	(void)close_range(high + 1, ~0U, 0);
+}
+
+/*
+ * In a worker.  It keeps no lock that the monitor holds, and hands on no
+ * signal that the monitor ignores.
+ */
 static void
 work(const struct monitor *monitor, const struct monitor_request *request,
     struct monitor_reply *reply)
 {
 	const struct conf_target *target =
 	    &monitor->conf->targets[request->index];
+	sigset_t none;
+	int number;
 
-	(void)signal(SIGCHLD, SIG_DFL);
+	close_others(monitor->fd, monitor->stek < 0 ? 2 : monitor->stek);
+	for (number = 1; number < NSIG; number++)
+		(void)signal(number, SIG_DFL);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	if (request->op == MONITOR_RELOAD)
 		reply->ok = reload_run(
 		    target->reload, target->path, reply->text, CONF_WHY_LEN);
@@ -147,6 +182,91 @@ work(const struct monitor *monitor, const struct monitor_request *request,
 	answer(monitor, request, reply);
 }
 
+static struct worker *
+find_worker(struct monitor *monitor, pid_t pid)
+{
+	size_t i;
+
+	for (i = 0; i < WORKERS_MAX; i++)
+		if (monitor->workers[i].pid == pid)
+			return &monitor->workers[i];
+	return NULL;
+}
+
+/* True: the worker will reply.  False: reply says why there is none. */
+static bool
+start_worker(struct monitor *monitor, const struct monitor_request *request,
+    struct monitor_reply *reply)
+{
+	struct worker *worker = find_worker(monitor, 0);
+	pid_t pid;
+
+	if (worker == NULL) {
+		(void)snprintf(reply->text, sizeof(reply->text),
+		    "%d reloads and probes are under way", WORKERS_MAX);
+		return false;
+	}
+	pid = fork();
+	if (pid == 0) {
+		work(monitor, request, reply);
+		_exit(0);
+	}
+	if (pid < 0) {
+		(void)snprintf(reply->text, sizeof(reply->text),
+		    "cannot start a worker: %s", strerror(errno));
+		return false;
+	}
+	worker->pid = pid;
+	worker->request = *request;
+	return true;
+}
+
+/* A worker that was killed has not replied: do it for it. */
+static void
+reap(struct monitor *monitor, struct monitor_reply *reply)
+{
+	struct worker *worker;
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		worker = find_worker(monitor, pid);
+		if (worker == NULL)
+			continue;
+		worker->pid = 0;
+		if (WIFEXITED(status))
+			continue;
+		memset(reply, 0, offsetof(struct monitor_reply, text));
+		(void)snprintf(reply->text, sizeof(reply->text),
+		    "the process that was to %s was killed by signal %d",
+		    worker->request.op == MONITOR_RELOAD ? "reload the server"
+		                                         : "probe the server",
+		    WTERMSIG(status));
+		answer(monitor, &worker->request, reply);
+	}
+}
+
+/* A ring stays mapped and locked for a target that keeps its path. */
+static void
+keep_rings(struct monitor *monitor, const struct conf *next)
+{
+	struct place_ring kept[CONF_TARGETS_MAX];
+	const struct conf *conf = monitor->conf;
+	size_t i, j;
+
+	memset(kept, 0, sizeof(kept));
+	for (i = 0; i < next->count; i++)
+		for (j = 0; j < conf->count; j++)
+			if (strcmp(next->targets[i].path,
+			        conf->targets[j].path) == 0) {
+				kept[i] = monitor->rings[j];
+				monitor->rings[j].ring = NULL;
+			}
+	for (j = 0; j < conf->count; j++)
+		stek_ring_close(monitor->rings[j].ring);
+	memcpy(monitor->rings, kept, sizeof(kept));
+}
+
 static void
 reload_conf(struct monitor *monitor, const struct monitor_request *request,
     struct monitor_reply *reply)
@@ -154,7 +274,6 @@ reload_conf(struct monitor *monitor, const struct monitor_request *request,
 	char why[CONF_WHY_LEN] = "the file changed while it was being read; "
 	                         "send SIGHUP again";
 	struct conf *conf = conf_load(monitor->conf_path, why);
-	size_t i;
 
 	reply->ok = conf != NULL && sodium_memcmp(conf->hash, request->hash,
 	                                CONF_HASH_LEN) == 0;
@@ -163,78 +282,121 @@ reload_conf(struct monitor *monitor, const struct monitor_request *request,
 		conf_free(conf);
 		return;
 	}
-	for (i = 0; i < CONF_TARGETS_MAX; i++)
-		stek_ring_close(monitor->rings[i].ring);
-	memset(monitor->rings, 0, sizeof(monitor->rings));
+	keep_rings(monitor, conf);
 	conf_free(monitor->conf);
 	monitor->conf = conf;
 }
 
 static void
-serve(struct monitor *monitor, size_t len)
+serve(struct monitor *monitor, size_t len, struct monitor_reply *reply)
 {
-	static struct monitor_reply reply;
+	const struct conf *conf = monitor->conf;
 	struct wire_request head;
 
 	if (len < sizeof(head))
 		return;
 	memcpy(&head, monitor->message, sizeof(head));
-	memset(&reply, 0, offsetof(struct monitor_reply, text) + 1);
-	if (head.request.op == MONITOR_CONF) {
-		reload_conf(monitor, &head.request, &reply);
-	} else if (sodium_memcmp(head.request.hash, monitor->conf->hash,
-	               CONF_HASH_LEN) != 0 ||
-	           head.request.index >= monitor->conf->count) {
-		(void)snprintf(reply.text, sizeof(reply.text),
+	memset(reply, 0, offsetof(struct monitor_reply, text) + 1);
+	if (head.request.op != MONITOR_CONF &&
+	    (head.request.index >= conf->count ||
+	        sodium_memcmp(head.request.hash, conf->hash, CONF_HASH_LEN) !=
+	            0)) {
+		(void)snprintf(reply->text, sizeof(reply->text),
 		    "the configuration has changed");
-	} else if (head.request.op == MONITOR_PLACE) {
-		place(monitor, &head, len, &reply);
-	} else {
-		switch (fork()) {
-		case 0:
-			work(monitor, &head.request, &reply);
-			_exit(0);
-		case -1:
-			(void)snprintf(reply.text, sizeof(reply.text),
-			    "cannot start a worker: %s", strerror(errno));
-			break;
-		default:
-			return;
-		}
+		answer(monitor, &head.request, reply);
+		return;
 	}
-	answer(monitor, &head.request, &reply);
+	switch (head.request.op) {
+	case MONITOR_PLACE:
+		place(monitor, &head, len, reply);
+		break;
+	case MONITOR_RELOAD:
+	case MONITOR_PROBE:
+		if (start_worker(monitor, &head.request, reply))
+			return;
+		break;
+	case MONITOR_DONE:
+		place_done(&conf->targets[head.request.index]);
+		return;
+	case MONITOR_CONF:
+		reload_conf(monitor, &head.request, reply);
+		break;
+	default:
+		return;
+	}
+	answer(monitor, &head.request, reply);
 }
 
 static void
 run(struct monitor *monitor)
 {
+	static struct monitor_reply reply;
+	struct pollfd pfd = {.fd = monitor->fd, .events = POLLIN};
+	sigset_t none;
 	ssize_t len;
 
+	(void)sigemptyset(&none);
 	for (;;) {
-		len =
-		    recv(monitor->fd, monitor->message, MONITOR_REQUEST_MAX, 0);
-		if (len < 0 && errno == EINTR)
+		/* Only here a child's end interrupts. */
+		if (ppoll(&pfd, 1, NULL, &none) < 0 && errno != EINTR)
+			return;
+		reap(monitor, &reply);
+		len = recv(monitor->fd, monitor->message, MONITOR_REQUEST_MAX,
+		    MSG_DONTWAIT);
+		if (len < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (len <= 0)
 			return;
-		serve(monitor, (size_t)len);
+		serve(monitor, (size_t)len, &reply);
 		sodium_memzero(monitor->message, (size_t)len);
 	}
 }
 
+static void
+on_child(int number)
+{
+	(void)number;
+}
+
 /* It ends with the main process and not by a signal to the whole group. */
 static void
-become_monitor(int fd, const char *conf_path, struct conf *conf)
+set_signals(void)
 {
-	struct monitor monitor = {.fd = fd,
-	    .stek = handshake_open(),
-	    .conf_path = conf_path,
-	    .conf = conf};
+	struct sigaction action = {.sa_handler = on_child};
+	sigset_t child;
 
 	(void)signal(SIGHUP, SIG_IGN);
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGTERM, SIG_IGN);
-	(void)signal(SIGCHLD, SIG_IGN);
+	(void)sigaction(SIGCHLD, &action, NULL);
+	(void)sigemptyset(&child);
+	(void)sigaddset(&child, SIGCHLD);
+	(void)sigprocmask(SIG_SETMASK, &child, NULL);
+}
+
+/* Whoever waits for the end of stekd's output must not wait for ours. */
+static void
+leave_terminal(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), fd;
+
+	for (fd = 0; null >= 0 && fd <= 2; fd++)
+		(void)dup2(null, fd);
+	if (null > 2)
+		(void)close(null);
+}
+
+static void
+become_monitor(int fd, const char *conf_path, struct conf *conf)
+{
+	static struct monitor monitor;
+
+	monitor.fd = fd;
+	monitor.stek = handshake_open();
+	monitor.conf_path = conf_path;
+	monitor.conf = conf;
+	set_signals();
+	leave_terminal();
 	(void)prctl(PR_SET_NAME, "stekd-monitor", 0, 0, 0);
 	if (!conf->allow_unlocked &&
 	    mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)

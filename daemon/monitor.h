@@ -5,10 +5,10 @@
  * configuration that both have read, to place files, to reload a server, or
  * to have a server probed.
  *
- * Never here: which keys are right, when to do what.
+ * Never here: which keys are right, when to do what; a line of log.
  * Invariant: whatever the main process asks, the monitor writes only to the
  * paths, runs only the commands and probes only the addresses of its own
- * copy of the configuration.
+ * copy of the configuration; and every request but DONE gets one reply.
  */
 #ifndef STEK_MONITOR_H
 #define STEK_MONITOR_H
@@ -22,6 +22,7 @@ enum monitor_op {
 	MONITOR_PLACE, /* write the target's files, or publish its ring */
 	MONITOR_RELOAD, /* run the target's reload */
 	MONITOR_PROBE, /* one handshake with its verify address */
+	MONITOR_DONE, /* the server has taken what was placed; no reply */
 	MONITOR_CONF, /* read the configuration again */
 };
 
@@ -30,7 +31,7 @@ struct monitor_request {
 	uint32_t index; /* of the target */
 	uint64_t serial; /* comes back with the reply */
 	uint8_t hash[CONF_HASH_LEN]; /* of the sender's configuration */
-	bool at_once; /* PLACE: whatever the format's spacing */
+	uint8_t revoking; /* PLACE: a key is taken away before its time */
 };
 
 struct monitor_reply {
@@ -39,6 +40,8 @@ struct monitor_reply {
 	uint64_t serial;
 	bool ok;
 	bool changed; /* PLACE: the files were not so already */
+	bool owed; /* PLACE: the server has yet to take the files */
+	bool revoking; /* PLACE: and among them a revocation */
 	uint32_t wait; /* PLACE: not written; try in that many s */
 	size_t len;
 	/* PROBE: a JSON object; otherwise why it is not ok.  NUL-terminated. */
@@ -47,7 +50,9 @@ struct monitor_reply {
 
 /*
  * Fork the monitor; returns the main process's end of the socket, which does
- * not block, or -1 with errno.  Call before any privilege is dropped.
+ * not block, or -1 with errno.  Call before any privilege is dropped and any
+ * secret is read.  The monitor keeps the descriptors that are open: a lock
+ * lasts until both processes are gone.
  */
 int monitor_start(const char *conf_path, struct conf *);
 

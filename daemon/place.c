@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdarg.h>
@@ -15,6 +16,9 @@
 #include "place.h"
 
 #define NAME_MAX_LEN 64
+
+#define OWED_RELOAD ".stek-owed"
+#define OWED_REVOKE ".stek-owed-revoke"
 
 static void fail(struct place_result *, const char *, ...)
     __attribute__((format(printf, 2, 3)));
@@ -49,7 +53,10 @@ folder_of(const struct conf_target *target, char *folder, size_t size)
 	(void)snprintf(folder, size, "%.*s", (int)len, target->path);
 }
 
-/* A folder of a folder format is ours to make; others must be there. */
+/*
+ * A folder of a folder format is ours to make; others must be there.  Who
+ * owns the files may go through it, but never write to it.
+ */
 static bool
 make_folder(const struct conf_target *target, const char *folder)
 {
@@ -59,10 +66,54 @@ make_folder(const struct conf_target *target, const char *folder)
 		return true;
 	if ((target->mode & 040) != 0)
 		mode |= 050;
+	if (target->uid != geteuid())
+		mode |= 011;
 	if (mkdir(folder, 0700) < 0)
 		return errno == EEXIST;
 	return chown(folder, (uid_t)-1, target->gid) == 0 &&
 	       chmod(folder, mode) == 0;
+}
+
+/*
+ * Only root and stekd's own user may change what is in this folder; in one
+ * above, a sticky bit keeps others from replacing what is not theirs.
+ */
+static bool
+is_safe(const char *folder, bool above, char why[CONF_WHY_LEN])
+{
+	struct stat st;
+
+	if (stat(folder, &st) < 0) {
+		(void)snprintf(
+		    why, CONF_WHY_LEN, "%.500s: %s", folder, strerror(errno));
+		return false;
+	}
+	if ((st.st_uid == 0 || st.st_uid == geteuid()) &&
+	    ((st.st_mode & 022) == 0 || (above && (st.st_mode & S_ISVTX) != 0)))
+		return true;
+	(void)snprintf(why, CONF_WHY_LEN,
+	    "%.500s: others could replace files in this folder; expected "
+	    "owner root or uid %u and no write permission for group and "
+	    "others, found uid %u and mode %04o",
+	    folder, (unsigned int)geteuid(), (unsigned int)st.st_uid,
+	    (unsigned int)(st.st_mode & 07777));
+	return false;
+}
+
+static bool
+are_safe_above(const char *folder, char why[CONF_WHY_LEN])
+{
+	char path[FORMAT_PATH_MAX];
+	char *slash;
+
+	(void)snprintf(path, sizeof(path), "%s", folder);
+	for (slash = path; (slash = strchr(slash + 1, '/')) != NULL;) {
+		*slash = '\0';
+		if (!is_safe(path, true, why))
+			return false;
+		*slash = '/';
+	}
+	return true;
 }
 
 bool
@@ -70,26 +121,19 @@ place_check(
     const struct conf_target *target, bool allow_disk, char why[CONF_WHY_LEN])
 {
 	char folder[FORMAT_PATH_MAX];
-	struct stat st;
 	bool in_memory;
 
 	folder_of(target, folder, sizeof(folder));
-	if (!make_folder(target, folder) || stat(folder, &st) < 0 ||
+	if (!are_safe_above(folder, why))
+		return false;
+	if (!make_folder(target, folder) ||
 	    stek_file_in_memory(folder, &in_memory) != STEK_OK) {
 		(void)snprintf(
 		    why, CONF_WHY_LEN, "%.500s: %s", folder, strerror(errno));
 		return false;
 	}
-	if ((st.st_mode & 022) != 0 ||
-	    (st.st_uid != 0 && st.st_uid != geteuid())) {
-		(void)snprintf(why, CONF_WHY_LEN,
-		    "%.500s: others could replace files in this folder; "
-		    "expected owner root or uid %u and no write permission "
-		    "for group and others, found uid %u and mode %04o",
-		    folder, (unsigned int)geteuid(), (unsigned int)st.st_uid,
-		    (unsigned int)(st.st_mode & 07777));
+	if (!is_safe(folder, false, why))
 		return false;
-	}
 	if (!in_memory && !allow_disk) {
 		(void)snprintf(why, CONF_WHY_LEN,
 		    "%.500s: this folder is on a disk, which may keep old "
@@ -161,9 +205,68 @@ is_there(const struct conf_target *target, const char *path,
 	return same;
 }
 
+/*
+ * Beside what was written for a server, one of these says that it has yet to
+ * be reloaded: that must not be forgotten when stekd ends before it is done.
+ */
+static void
+debt_path(
+    const struct conf_target *target, bool revoking, char *path, size_t size)
+{
+	const char *suffix = revoking ? OWED_REVOKE : OWED_RELOAD;
+	const char *base = strrchr(target->path, '/') + 1;
+
+	if (is_folder_format(target))
+		(void)snprintf(path, size, "%s/%s", target->path, suffix);
+	else
+		(void)snprintf(path, size, "%.*s.%s%s",
+		    (int)(base - target->path), target->path, base, suffix);
+}
+
+/* Before the first byte. */
+static bool
+owe(const struct conf_target *target, bool revoking,
+    struct place_result *result)
+{
+	char path[FORMAT_PATH_MAX + NAME_MAX_LEN];
+	int fd;
+
+	if (target->reload[0] == '\0')
+		return true;
+	debt_path(target, revoking, path, sizeof(path));
+	fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd >= 0) {
+		(void)close(fd);
+		return true;
+	}
+	fail(result, "%s: %s; nothing was written", path, strerror(errno));
+	return false;
+}
+
+static bool
+is_owed(const struct conf_target *target, bool revoking)
+{
+	char path[FORMAT_PATH_MAX + NAME_MAX_LEN];
+
+	debt_path(target, revoking, path, sizeof(path));
+	return target->reload[0] != '\0' && access(path, F_OK) == 0;
+}
+
+void
+place_done(const struct conf_target *target)
+{
+	char path[FORMAT_PATH_MAX + NAME_MAX_LEN];
+	int revoking;
+
+	for (revoking = 0; revoking < 2; revoking++) {
+		debt_path(target, revoking != 0, path, sizeof(path));
+		(void)unlink(path);
+	}
+}
+
 /* False: it was not written; result says why. */
 static bool
-place_file(const struct conf_target *target, bool at_once,
+place_file(const struct conf_target *target, bool revoking,
     const struct format_file *file, struct place_result *result)
 {
 	char path[FORMAT_PATH_MAX + NAME_MAX_LEN + 2];
@@ -172,7 +275,7 @@ place_file(const struct conf_target *target, bool at_once,
 	full_path(target, file->name, path, sizeof(path));
 	if (is_there(target, path, file, &age))
 		return true;
-	if (!at_once && age >= 0 && age < spacing) {
+	if (!revoking && age >= 0 && age < spacing) {
 		fail(result,
 		    "%s: its server would miss a second write within "
 		    "%" PRId64 " s",
@@ -180,6 +283,9 @@ place_file(const struct conf_target *target, bool at_once,
 		result->wait = (unsigned int)(spacing - age);
 		return false;
 	}
+	if (!owe(target, revoking, result))
+		return false;
+	result->changed = true;
 	if (stek_file_write(path, file->bytes, file->len, target->mode,
 	        target->uid, target->gid) != STEK_OK) {
 		fail(result, "%s: %s; the file is as it was", path,
@@ -191,7 +297,6 @@ place_file(const struct conf_target *target, bool at_once,
 		    path);
 		return false;
 	}
-	result->changed = true;
 	return true;
 }
 
@@ -204,6 +309,18 @@ is_wanted(const struct format_out *out, const char *name)
 		if (strcmp(out->files[i].name, name) == 0)
 			return true;
 	return false;
+}
+
+/* What a killed writer left of a single file. */
+static void
+tidy_file(const struct conf_target *target)
+{
+	char path[FORMAT_PATH_MAX + NAME_MAX_LEN];
+	const char *base = strrchr(target->path, '/') + 1;
+
+	(void)snprintf(path, sizeof(path), "%.*s.%s.stek-new",
+	    (int)(base - target->path), target->path, base);
+	(void)unlink(path);
 }
 
 /* Key files that the list no longer names, and what a killed writer left. */
@@ -230,7 +347,7 @@ tidy(const struct conf_target *target, const struct format_out *out)
 }
 
 void
-place_files(const struct conf_target *target, bool allow_disk, bool at_once,
+place_files(const struct conf_target *target, bool allow_disk, bool revoking,
     const struct format_out *out, struct place_result *result)
 {
 	size_t i;
@@ -247,21 +364,32 @@ place_files(const struct conf_target *target, bool allow_disk, bool at_once,
 		result->ok = false;
 		return;
 	}
-	for (i = 0; i < out->count; i++)
-		if (!place_file(target, at_once, &out->files[i], result))
-			return;
-	if (is_folder_format(target))
+	/* Also when the file stays as it is: its server may remember. */
+	if (revoking && !owe(target, true, result))
+		return;
+	for (i = 0; i < out->count && result->ok; i++)
+		(void)place_file(target, revoking, &out->files[i], result);
+	if (result->ok && is_folder_format(target))
 		tidy(target, out);
+	if (result->ok && !is_folder_format(target))
+		tidy_file(target);
+	result->owed = is_owed(target, false) || is_owed(target, true);
+	result->revoking = is_owed(target, true);
 }
 
-/* The ring's file may have been removed under us: readers to come need one. */
+/*
+ * The ring's file may have been removed under us: readers to come need one.
+ * Or its owner cut it short, and to write would be a fault.
+ */
 static bool
 is_mapped(const struct conf_target *target, const struct place_ring *ring)
 {
 	struct stat st;
 
 	return ring->ring != NULL && lstat(target->path, &st) == 0 &&
-	       st.st_dev == ring->dev && st.st_ino == ring->ino;
+	       st.st_dev == ring->dev && st.st_ino == ring->ino &&
+	       st.st_size == ring->size && st.st_uid == target->uid &&
+	       st.st_gid == target->gid && (st.st_mode & 07777) == target->mode;
 }
 
 void
@@ -286,6 +414,7 @@ place_ring(const struct conf_target *target, bool allow_disk,
 		if (err == STEK_OK) {
 			ring->dev = st.st_dev;
 			ring->ino = st.st_ino;
+			ring->size = st.st_size;
 		}
 	}
 	if (err == STEK_OK)

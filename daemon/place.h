@@ -15,6 +15,8 @@
 struct place_result {
 	bool ok;
 	bool changed; /* false: all was there already */
+	bool owed; /* the server has not taken it: see place_done() */
+	bool revoking; /* and what it has yet to take revokes a key */
 	unsigned int wait; /* not ok: too soon after the last write */
 	char why[CONF_WHY_LEN];
 };
@@ -29,15 +31,21 @@ STEK_CHECKED bool place_check(
 /* Does the target's folder exist, and on a disk? */
 bool place_on_disk(const struct conf_target *);
 
-/* Write what differs; at_once: also within the format's spacing. */
-void place_files(const struct conf_target *, bool allow_disk, bool at_once,
+/*
+ * Write what differs; revoking: also within the format's spacing.  For a
+ * target with a reload, what was written is owed to its server, also after a
+ * restart of stekd, until place_done().
+ */
+void place_files(const struct conf_target *, bool allow_disk, bool revoking,
     const struct format_out *, struct place_result *);
+void place_done(const struct conf_target *);
 
 /* A ring that stays mapped between publishes; zeroed at first. */
 struct place_ring {
 	struct stek_ring *ring;
 	dev_t dev;
 	ino_t ino;
+	off_t size;
 };
 
 void place_ring(const struct conf_target *, bool allow_disk,

@@ -414,10 +414,9 @@ first_read(struct rotate *rotate)
 }
 
 bool
-rotate_start(struct rotate *rotate, struct loop *loop, uint8_t *farm_key)
+rotate_start(struct rotate *rotate, struct loop *loop)
 {
 	rotate->loop = loop;
-	rotate->farm_key = farm_key;
 	rotate->set = stek_set_new();
 	rotate->timerfd =
 	    timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);

@@ -18,7 +18,7 @@ struct event;
 struct rotate {
 	struct loop *loop;
 	struct stek_set *set;
-	uint8_t *farm_key;
+	uint8_t *farm_key; /* set it before rotate_start() */
 	struct store store;
 	uint64_t stored; /* the version in the store, as last seen */
 	bool unsaved; /* set is newer than what could be stored */
@@ -34,8 +34,7 @@ struct rotate {
 };
 
 /* False: it has been logged why stekd cannot start. */
-STEK_CHECKED bool rotate_start(
-    struct rotate *, struct loop *, uint8_t *farm_key);
+STEK_CHECKED bool rotate_start(struct rotate *, struct loop *);
 void rotate_stop(struct rotate *);
 
 /* Plan now, save and publish what changed, set the timer. */

@@ -56,6 +56,19 @@ target_stop(struct target *target)
 		event_free(target->timer);
 }
 
+/* If this gets lost, one reload too many comes after a restart. */
+static void
+pay(struct target *target)
+{
+	struct monitor_request request = {
+	    .op = MONITOR_DONE, .index = target->index};
+	struct loop *loop = target->loop;
+
+	memcpy(request.hash, loop->conf->hash, sizeof(request.hash));
+	if (target->owed && monitor_send(loop->monitor, &request, NULL, NULL))
+		target->owed = false;
+}
+
 static void
 settle(struct target *target, enum target_state state)
 {
@@ -65,6 +78,7 @@ settle(struct target *target, enum target_state state)
 		if (target->error[0] != '\0')
 			log_line(LOG_INFO, "target works again", "target",
 			    target->conf->name, NULL);
+		pay(target);
 		target->applied = target->version;
 		target->revoking = false;
 		target->attempts = 0;
@@ -74,7 +88,18 @@ settle(struct target *target, enum target_state state)
 	loop_settled(target->loop, target);
 }
 
-/* Say so once a reason, keep the last good file, try again from `step`. */
+/* Say so once a reason. */
+static void
+complain(struct target *target, const char *why)
+{
+	target->failures++;
+	if (strcmp(why, target->error) != 0)
+		log_line(LOG_ERR, "target failed; it is tried again", "target",
+		    target->conf->name, "why", why, NULL);
+	(void)snprintf(target->error, sizeof(target->error), "%s", why);
+}
+
+/* Keep the last good file, try again from `step`. */
 static void
 fail(struct target *target, enum target_step step, const char *why)
 {
@@ -84,12 +109,8 @@ fail(struct target *target, enum target_step step, const char *why)
 	if (pause > RETRY_MAX)
 		pause = RETRY_MAX;
 	target->attempts++;
-	target->failures++;
 	target->next_try = clock_now() + pause;
-	if (strcmp(why, target->error) != 0)
-		log_line(LOG_ERR, "target failed; it is tried again", "target",
-		    target->conf->name, "why", why, NULL);
-	(void)snprintf(target->error, sizeof(target->error), "%s", why);
+	complain(target, why);
 	target->placed = true;
 	loop_placed(target->loop);
 	settle(target, TARGET_FAILED);
@@ -103,7 +124,7 @@ ask(struct target *target, enum monitor_op op, const struct format_out *out,
     const struct stek_set *set)
 {
 	struct monitor_request request = {
-	    .op = op, .index = target->index, .at_once = target->revoking};
+	    .op = op, .index = target->index, .revoking = target->revoking};
 	struct loop *loop = target->loop;
 
 	memcpy(request.hash, loop->conf->hash, sizeof(request.hash));
@@ -301,7 +322,7 @@ read_probe(
 	enum format_ticket verdict = FORMAT_TICKET_OTHER;
 	uint8_t *ticket = NULL;
 	const char *hex, *error;
-	json_t *object = json_loads(text, 0, NULL);
+	json_t *object = json_loads(text, JSON_DISABLE_EOF_CHECK, NULL);
 	size_t len;
 
 	error = json_string_value(json_object_get(object, "error"));
@@ -453,14 +474,20 @@ target_reply(struct target *target, const struct monitor_reply *reply)
 	if (reply->serial != target->serial)
 		return;
 	target->serial = 0;
-	if (reply->op == MONITOR_PLACE && reply->changed) {
+	if (reply->op == MONITOR_PLACE && reply->changed)
 		target->written = clock_now();
-		target->stale = true;
+	if (reply->op == MONITOR_PLACE) {
+		target->stale |= reply->changed || reply->owed;
+		target->revoking |= reply->revoking;
+		target->owed = reply->owed;
 	}
 	if (target->again) {
 		/* A reload that was under way may have seen the old file. */
 		if (reply->op == MONITOR_RELOAD)
 			target->stale = true;
+		if (reply->op != MONITOR_PROBE && !reply->ok &&
+		    reply->wait == 0)
+			complain(target, reply->text);
 		restart(target);
 		return;
 	}
@@ -476,6 +503,7 @@ target_reply(struct target *target, const struct monitor_reply *reply)
 	case MONITOR_PROBE:
 		after_probe(target, reply);
 		break;
+	case MONITOR_DONE:
 	case MONITOR_CONF:
 		break;
 	}

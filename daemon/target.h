@@ -40,11 +40,12 @@ struct target {
 	uint64_t version; /* of the farm's set they come from */
 	bool revoking; /* a key was taken away before its time */
 	bool stale; /* its server has not taken the file */
+	bool owed; /* the monitor has noted that */
 
 	enum target_step step;
 	uint64_t serial; /* of the request in flight, or 0 */
 	bool again; /* wanted changed meanwhile */
-	int64_t deadline; /* for the probe to see the key */
+	int64_t deadline; /* for the probe to see the key, by clock_ms() */
 	unsigned int probes;
 
 	enum target_state state;

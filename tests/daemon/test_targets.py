@@ -1,0 +1,515 @@
+# SPDX-License-Identifier: ISC
+"""
+Targets that fail, each for a reason of its own and all at once: each is shown
+failed with a text that helps, none keeps another one waiting, and each
+recovers once it is mended.
+"""
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from daemon import (QUICK, Daemon, children, fill_up, gone, haproxy_keys, mode,
+                    mounted, owner, read, wait_until)
+
+NOBODY = 65534
+
+
+class Trouble:
+    """A folder for a target's file, what is wrong, and what mends it."""
+    says = ""
+    format = "haproxy"
+
+    def __init__(self, daemon):
+        self.folder = daemon.path("at-" + self.name())
+        os.mkdir(self.folder, 0o755)
+        self.path = os.path.join(self.folder, "keys")
+        self.flag = daemon.path("mended-" + self.name())
+        self.break_it()
+        daemon.add(self.name(), self.format, self.path, **self.options())
+
+    @classmethod
+    def name(cls):
+        return cls.__name__
+
+    def break_it(self):
+        pass
+
+    def options(self):
+        return {}
+
+    def mend(self):
+        """By default: the flag that a reload command looks for."""
+        with open(self.flag, "wb"):
+            pass
+
+    def check(self):
+        """Once it is mended and applied."""
+
+
+class MissingFolder(Trouble):
+    says = "No such file or directory"
+
+    def break_it(self):
+        os.rmdir(self.folder)
+
+    def mend(self):
+        os.mkdir(self.folder, 0o755)
+
+
+class FolderOthersCanWrite(Trouble):
+    says = "others could replace files in this folder"
+
+    def break_it(self):
+        os.chmod(self.folder, 0o777)
+
+    def mend(self):
+        os.chmod(self.folder, 0o755)
+
+
+class FolderTheGroupCanWrite(FolderOthersCanWrite):
+    def break_it(self):
+        os.chmod(self.folder, 0o770)
+
+
+class FolderOfAnother(Trouble):
+    says = "found uid 65534"
+
+    def break_it(self):
+        os.chown(self.folder, NOBODY, NOBODY)
+
+    def mend(self):
+        os.chown(self.folder, 0, 0)
+
+
+class FolderInOneOfAnother(FolderOfAnother):
+    """Who can rename the folder can put another one in its place."""
+
+    def break_it(self):
+        os.mkdir(os.path.join(self.folder, "inner"), 0o755)
+        self.path = os.path.join(self.folder, "inner", "keys")
+        super().break_it()
+
+
+class PathIsFolder(Trouble):
+    says = "Is a directory"
+
+    def break_it(self):
+        os.mkdir(self.path)
+
+    def mend(self):
+        os.rmdir(self.path)
+
+
+class FolderIsFile(Trouble):
+    says = "Not a directory"
+    format = "nginx"
+
+    def break_it(self):
+        with open(self.path, "wb"):
+            pass
+
+    def mend(self):
+        os.unlink(self.path)
+
+
+class ReloadFails(Trouble):
+    says = "ended with 3; it is broken"
+
+    def options(self):
+        return {"reload": f"test -e {self.flag} || "
+                          "{ echo hello; echo it is broken; exit 3; }"}
+
+
+class ReloadPrintsGarbage(Trouble):
+    says = "ended with 1"
+
+    def options(self):
+        return {"reload": f"test -e {self.flag} || "
+                          "{ printf '\\377\\300\\033[2J\\001'; exit 1; }"}
+
+
+class ReloadDies(Trouble):
+    says = "died of signal 11"
+
+    def options(self):
+        return {"reload": f"test -e {self.flag} || kill -SEGV $$"}
+
+
+class ReloadIsUnknown(Trouble):
+    says = "ended with 127"
+
+    def options(self):
+        return {"reload": f"test -e {self.flag} || no-such-command"}
+
+
+class PidFileIsMissing(Trouble):
+    says = "is the server running?"
+
+    def options(self):
+        return {"reload": f"signal:HUP:{self.flag}"}
+
+    def mend(self):
+        self.child = subprocess.Popen(["sleep", "600"])
+        with open(self.flag, "w", encoding="ascii") as file:
+            file.write(f"{self.child.pid}\n")
+
+    def check(self):
+        assert self.child.wait(30) == -signal.SIGHUP
+
+
+class PidFileHoldsGarbage(PidFileIsMissing):
+    says = "expected a process id"
+
+    def break_it(self):
+        with open(self.flag, "w", encoding="ascii") as file:
+            file.write("-1\n")
+
+
+class PidFileOthersCanWrite(PidFileIsMissing):
+    """Or anyone could have any process of this host signalled."""
+    says = "no signal was sent"
+
+    def break_it(self):
+        with open(self.flag, "w", encoding="ascii") as file:
+            file.write(f"{os.getpid()}\n")
+        os.chmod(self.flag, 0o666)
+
+    def mend(self):
+        os.unlink(self.flag)
+        super().mend()
+
+
+class PidFileOfAnother(PidFileOthersCanWrite):
+    def break_it(self):
+        super().break_it()
+        os.chmod(self.flag, 0o644)
+        os.chown(self.flag, NOBODY, NOBODY)
+
+
+class NoHaproxy(Trouble):
+    says = "No such file or directory"
+
+    def options(self):
+        return {"reload": f"haproxy:{self.flag}"}
+
+    def mend(self):
+        self.child = subprocess.Popen(
+            ["python3", "-c", HAPROXY % self.flag], stdout=subprocess.PIPE)
+
+    def check(self):
+        """Each line of the file was pushed, in its order."""
+        pushed, _ = self.child.communicate(timeout=30)
+        assert pushed.splitlines() == [
+            b"set ssl tls-key %s %s" % (self.path.encode(), line)
+            for line in read(self.path).splitlines()]
+
+
+HAPROXY = """
+import socket
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(%r)
+listener.listen()
+for _ in range(3):
+    client, _ = listener.accept()
+    print(client.recv(4096).decode(), end="", flush=True)
+    client.sendall(b"TLS ticket key updated!\\n\\n")
+    client.close()
+"""
+
+TROUBLES = [MissingFolder, FolderOthersCanWrite, FolderTheGroupCanWrite,
+            FolderOfAnother, FolderInOneOfAnother, PathIsFolder, FolderIsFile,
+            ReloadFails, ReloadPrintsGarbage, ReloadDies, ReloadIsUnknown,
+            PidFileIsMissing, PidFileHoldsGarbage, PidFileOthersCanWrite,
+            PidFileOfAnother, NoHaproxy]
+
+
+@pytest.fixture(scope="module")
+def stekd(farm):
+    """With all of these, and one target that has no trouble."""
+    daemon = Daemon(farm)
+    daemon.troubles = {kind: kind(daemon) for kind in TROUBLES}
+    daemon.add("good", "haproxy")
+    return daemon.begin()
+
+
+def test_the_good_one_does_not_wait_for_the_bad(stekd):
+    stekd.wait_state("good", "applied")
+    assert stekd.target("good")["attempts"] == 0
+
+
+@pytest.mark.parametrize("kind", TROUBLES,
+                         ids=lambda kind: kind.__name__)
+def test_it_says_why_and_is_tried_again(stekd, kind):
+    seen = stekd.wait_failed(kind.name())
+    assert kind.says in seen["error"]
+    stekd.wait(lambda: stekd.target(kind.name())["attempts"] >= 2,
+               "it is tried again")
+    seen = stekd.target(kind.name())
+    assert seen["next_try"] > seen["attempts"] and seen["version"] is None
+
+
+def test_pauses_grow(stekd):
+    def pauses():
+        seen = stekd.target("MissingFolder")
+        return seen["attempts"], seen["next_try"] - time.time()
+    stekd.wait(lambda: pauses()[0] >= 2, "two attempts")
+    attempts, pause = pauses()
+    assert pause <= 2 ** attempts
+    stekd.wait(lambda: pauses()[0] > attempts, "another attempt")
+    assert pauses()[1] > 2 ** attempts
+
+
+def test_each_failure_is_logged_once(stekd):
+    for kind in TROUBLES:
+        lines = [line for line in stekd.said().splitlines()
+                 if f"target={kind.name()} " in line and "failed" in line]
+        assert len(lines) == 1, lines
+
+
+@pytest.fixture(scope="module")
+def mended(stekd):
+    for trouble in stekd.troubles.values():
+        trouble.mend()
+    yield stekd
+    for trouble in stekd.troubles.values():
+        if hasattr(trouble, "child"):
+            trouble.child.kill()
+            trouble.child.wait()
+
+
+@pytest.mark.parametrize("kind", TROUBLES,
+                         ids=lambda kind: kind.__name__)
+def test_it_recovers_once_it_is_mended(mended, kind):
+    seen = mended.wait_state(kind.name(), "applied")
+    assert seen["error"] is None and seen["next_try"] is None
+    assert seen["version"] == mended.status()["version"]
+    mended.troubles[kind].check()
+
+
+# --- where it is written -----------------------------------------------------
+
+@pytest.fixture
+def quiet(farm):
+    daemon = Daemon(farm)
+    yield daemon
+    daemon.stop()
+
+
+def test_a_full_folder_is_told_and_used_again(quiet):
+    """What was in the file stays whole."""
+    folder = quiet.path("full")
+    path = quiet.add("web", "haproxy", os.path.join(folder, "keys"))
+    os.mkdir(folder)
+    with mounted(folder, "size=64k,mode=0755"):
+        quiet.begin().wait_state("web", "applied")
+        before = read(path)
+        ballast = fill_up(folder)
+        quiet.stek("rotate", "--now", check=False)
+        assert "No space" in quiet.wait_failed("web")["error"]
+        assert read(path) == before
+        assert os.listdir(folder) in (["keys", "ballast"],
+                                      ["ballast", "keys"])
+        os.unlink(ballast)
+        quiet.wait_state("web", "applied")
+        assert haproxy_keys(path)[1][0] == quiet.status()["sealing"]
+        quiet.stop()
+
+
+def test_a_read_only_file_system_is_told_and_used_again(quiet):
+    folder = quiet.path("still")
+    path = quiet.add("web", "haproxy", os.path.join(folder, "keys"))
+    os.mkdir(folder)
+    with mounted(folder, "size=64k,mode=0755,ro"):
+        assert "Read-only" in quiet.begin().wait_failed("web")["error"]
+        subprocess.run(["mount", "-o", "remount,rw", folder], check=True)
+        quiet.wait_state("web", "applied")
+        assert os.path.exists(path)
+        quiet.stop()
+
+
+@pytest.mark.parametrize("name", ["keys", ".keys.stek-new"])
+@pytest.mark.parametrize("make", [os.symlink, os.link])
+def test_a_link_that_lies_there_is_replaced_and_not_followed(quiet, name,
+                                                             make):
+    folder = quiet.path("folder")
+    os.mkdir(folder)
+    victim = quiet.write("victim", "precious", mode=0o640)
+    make(victim, os.path.join(folder, name))
+    path = quiet.add("web", "haproxy", os.path.join(folder, "keys"))
+    quiet.begin().wait_state("web", "applied")
+    assert read(victim) == b"precious" and mode(victim) == "0o640"
+    assert os.listdir(folder) == ["keys"] and not os.path.islink(path)
+    assert mode(path) == "0o600"
+
+
+def test_a_link_in_place_of_a_key_file_in_a_folder_is_replaced(quiet):
+    path = quiet.add("web", "nginx")
+    quiet.begin().wait_state("web", "applied")
+    victim = quiet.write("victim", "precious", mode=0o640)
+    list_ = os.path.join(path, "keys.conf")
+    os.unlink(list_)
+    os.symlink(victim, list_)
+    quiet.stek("rotate", "--now")
+    quiet.wait_state("web", "applied")
+    assert read(victim) == b"precious" and mode(victim) == "0o640"
+    assert not os.path.islink(list_)
+
+
+def test_wrong_owner_and_mode_of_what_is_there_are_put_right(quiet):
+    path = quiet.add("web", "haproxy", owner="nobody:nogroup", mode="0640")
+    quiet.begin().wait_state("web", "applied")
+    quiet.end()
+    os.chown(path, 0, 0)
+    os.chmod(path, 0o644)
+    quiet.again()
+    quiet.wait_state("web", "applied")
+    assert owner(path) == (NOBODY, NOBODY) and mode(path) == "0o640"
+
+
+def test_what_a_killed_writer_left_is_removed(quiet):
+    web = quiet.add("web", "haproxy")
+    folder = quiet.add("folder", "nginx")
+    quiet.begin().wait_settled()
+    quiet.end()
+    left = [quiet.path(".web.stek-new"),
+            os.path.join(folder, ".keys.conf.stek-new"),
+            os.path.join(folder, "00" * 16 + ".key")]
+    for path in left:
+        shutil.copy(web, path)
+    quiet.again()
+    quiet.wait_settled()
+    assert [path for path in left if os.path.exists(path)] == []
+
+
+def test_the_owner_of_files_in_a_folder_can_read_them(quiet):
+    path = quiet.add("web", "nginx", owner="nobody:nogroup", mode="0600")
+    quiet.begin().wait_state("web", "applied")
+    seen = subprocess.run(["cat", os.path.join(path, "keys.conf")],
+                          user=NOBODY, group=NOBODY, extra_groups=[],
+                          capture_output=True, check=False)
+    assert seen.stdout == read(os.path.join(path, "keys.conf"))
+
+
+def test_a_ring_cut_short_by_its_owner_is_made_anew(quiet):
+    """To write to it would be a fault, and the end of the monitor."""
+    path = quiet.add("ring", "ring", owner="nobody:nogroup")
+    quiet.begin().wait_state("ring", "applied")
+    size = os.stat(path).st_size
+    os.truncate(path, 0)
+    quiet.stek("rotate", "--now")
+    quiet.wait_state("ring", "applied")
+    assert os.stat(path).st_size == size
+
+
+@pytest.mark.parametrize("what", [b"", b"garbage", bytes(8192), "folder"])
+def test_what_is_no_ring_is_replaced_by_one(quiet, what):
+    path = quiet.path("ring")
+    if what == "folder":
+        os.mkdir(path)
+    else:
+        with open(path, "wb") as file:
+            file.write(what)
+    quiet.add("ring", "ring")
+    quiet.begin()
+    if what == "folder":
+        assert "Is a directory" in quiet.wait_failed("ring")["error"]
+        os.rmdir(path)
+    quiet.wait_state("ring", "applied")
+    assert read(path)[:8] == b"steking1"
+
+
+# --- reloads -----------------------------------------------------------------
+
+def test_a_reload_that_was_killed_is_tried_again(quiet):
+    """The process that was to run it too: nobody is waited for in vain."""
+    flag = quiet.path("flag")
+    quiet.add("web", "haproxy",
+              reload=f"test -e {flag} || {{ touch {flag}; sleep 600; }}")
+    quiet.begin()
+    quiet.wait(lambda: os.path.exists(flag), "it reloads")
+    worker, = children(quiet.monitor())
+    os.kill(worker, signal.SIGKILL)
+    assert "killed by signal 9" in quiet.wait_failed("web")["error"]
+    quiet.wait_state("web", "applied")
+    wait_until(lambda: not children(quiet.monitor()), "no child is left")
+
+
+def test_commands_get_default_signals_and_a_plain_environment(quiet):
+    """A server that a command starts must not ignore SIGTERM."""
+    path = quiet.path("seen")
+    quiet.add("web", "haproxy", reload="{ grep Sig /proc/self/status; pwd; "
+              f"umask; env; ls -l /proc/self/fd; }} > {path}")
+    os.environ["STEK_TEST_SECRET"] = "hunter2"
+    quiet.begin().wait_state("web", "applied")
+    seen = read(path).decode()
+    for mask in ("SigBlk", "SigIgn"):
+        assert f"{mask}:\t{0:016x}" in seen
+    assert "\n/\n0022\n" in seen and "hunter2" not in seen
+    assert seen.count(" -> ") == 4, "more than 0, 1, 2 and ls's own"
+
+
+def test_a_reload_that_does_not_end_is_killed_with_all_it_started(farm):
+    """Nor one that prints without end; both at once, as it takes a while."""
+    daemon = Daemon(farm, policy=QUICK)
+    pids = daemon.path("pids")
+    daemon.add("hangs", "haproxy", reload=f"sleep 600 & echo $! >>{pids}; "
+               f"echo $$ >>{pids}; echo waiting; wait")
+    daemon.add("yes", "haproxy", reload="yes")
+    daemon.add("good", "haproxy")
+    daemon.begin()
+    version = daemon.status()["version"]
+    for name in ("hangs", "yes"):
+        daemon.wait(lambda: "took more than 30 s and was killed" in
+                    (daemon.target(name)["error"] or ""), "it is killed", 50)
+    assert daemon.target("good")["version"] > version + 3
+    first = [int(line) for line in read(pids).split()[:2]]
+    wait_until(lambda: all(gone(pid) for pid in first), "none is left")
+    daemon.stop()
+
+
+@pytest.mark.parametrize("answer", ["echo", "drip", "silence", "help"])
+def test_what_is_not_haproxys_socket_is_told_without_a_key(quiet, answer):
+    path = quiet.path("socket")
+    script = quiet.write("server.py", NOT_HAPROXY % (path, answer))
+    with subprocess.Popen(["python3", script]) as server:
+        wait_until(lambda: os.path.exists(path), "it listens")
+        keys = quiet.add("web", "haproxy", reload=f"haproxy:{path}")
+        quiet.begin()
+        said = quiet.wait_failed("web")["error"]
+        assert {"echo": "the key in it", "drip": "timed out",
+                "silence": "timed out",
+                "help": "haproxy says: Unknown command"}[answer] in said
+        for line in read(keys).splitlines():
+            for at in range(0, len(line) - 12, 4):
+                piece = line[at:at + 12].decode()
+                assert piece not in said and piece not in quiet.said()
+        quiet.stop()
+        server.kill()
+
+
+NOT_HAPROXY = """
+import socket, time
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(%r)
+listener.listen()
+how = %r
+while True:
+    client, _ = listener.accept()
+    got = client.recv(4096)
+    try:
+        if how == "echo":
+            client.sendall(b"what is " + got[-60:])
+        if how == "help":
+            client.sendall(b"Unknown command\\n")
+        for _ in range(600 if how in ("drip", "silence") else 0):
+            if how == "drip":
+                client.sendall(b"x")
+            time.sleep(0.2)
+    except OSError:
+        pass
+    client.close()
+"""

@@ -73,7 +73,8 @@ def count(test):
             break
     else:
         if test["result"] == "SKIP":
-            lines = test.get("stdout", "").strip().splitlines()
+            lines = [line for line in out.strip().splitlines() if line
+                     and not line.startswith("(test program exited")]
             return 0, 0, 1, lines[-1:] or ["no reason given"]
         return int(not bad), int(bad), 0, []
     passed, failed, skipped, reasons = counted

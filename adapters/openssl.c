@@ -30,16 +30,16 @@
 #if defined(LIBRESSL_VERSION_NUMBER)
 #define EX_NEW_RETURN int
 #define EX_NEW_DONE   1
-#define EX_DUP_FROM   void *
-#elif OPENSSL_VERSION_NUMBER < 0x30000000L
+#define EX_DUP_FROM   CRYPTO_EX_DATA *from, void *from_d
+#else
 #define EX_NEW_RETURN void
 #define EX_NEW_DONE
-#define EX_DUP_FROM void *
+#if OPENSSL_VERSION_NUMBER < 0x30000000L
+#define EX_DUP_FROM const CRYPTO_EX_DATA *from, void *from_d
 #else
 #define OPENSSL_3
-#define EX_NEW_RETURN void
-#define EX_NEW_DONE
-#define EX_DUP_FROM void **
+#define EX_DUP_FROM const CRYPTO_EX_DATA *from, void **from_d
+#endif
 #endif
 
 /* libssl's callbacks have more parameters than we need. */
@@ -290,8 +290,7 @@ ssl_made(void *ssl, void *ptr, CRYPTO_EX_DATA *data, int at, long l, void *p)
 
 /* SSL_dup(): the copy keeps the hook of its own SSL_CTX. */
 static int
-ssl_copied(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, EX_DUP_FROM from_d,
-    int at, long l, void *p)
+ssl_copied(CRYPTO_EX_DATA *to, EX_DUP_FROM, int at, long l, void *p)
 {
 	*(void **)from_d = CRYPTO_get_ex_data(to, at);
 	return 1;

@@ -125,6 +125,16 @@ make_conf(const char *path)
 	return true;
 }
 
+/* Where the farm key is written before it gets its name. */
+static bool
+first_name(const struct conf *conf, char temp[PATH_MAX])
+{
+	if (snprintf(temp, PATH_MAX, "%s.init", conf->farm_key) < PATH_MAX)
+		return true;
+	errno = ENAMETOOLONG;
+	return fail(conf->farm_key);
+}
+
 /* Under its name only if nobody else has made one meanwhile. */
 static bool
 place_farm_key(const struct conf *conf, const uint8_t *bytes)
@@ -132,11 +142,8 @@ place_farm_key(const struct conf *conf, const uint8_t *bytes)
 	char temp[PATH_MAX];
 	int failed;
 
-	if (snprintf(temp, sizeof(temp), "%s.init", conf->farm_key) >=
-	    (int)sizeof(temp)) {
-		errno = ENAMETOOLONG;
-		return fail(conf->farm_key);
-	}
+	if (!first_name(conf, temp))
+		return false;
 	/* For root alone: stekd reads it before it becomes another user. */
 	if (stek_file_write(temp, bytes, STEK_FARM_KEY_LEN, 0600, (uid_t)-1,
 	        (gid_t)-1) != STEK_OK)
@@ -145,6 +152,22 @@ place_farm_key(const struct conf *conf, const uint8_t *bytes)
 	(void)unlink(temp);
 	errno = failed;
 	return failed == 0 ? true : fail(conf->farm_key);
+}
+
+/* An init that was killed may have left it both names. */
+static bool
+drop_first_name(const struct conf *conf)
+{
+	struct stat first, st;
+	char temp[PATH_MAX];
+
+	if (!first_name(conf, temp))
+		return false;
+	if (lstat(temp, &first) == 0 && lstat(conf->farm_key, &st) == 0 &&
+	    first.st_dev == st.st_dev && first.st_ino == st.st_ino &&
+	    unlink(temp) < 0)
+		return fail(temp);
+	return true;
 }
 
 static bool
@@ -158,7 +181,7 @@ make_farm_key(const struct conf *conf)
 		return false;
 	if (there > 0) {
 		tell("found", conf->farm_key, "farm key");
-		return true;
+		return drop_first_name(conf);
 	}
 	if (!make_parents(conf->farm_key))
 		return false;

@@ -83,7 +83,10 @@ check_disks(const struct conf *conf)
 	return good;
 }
 
-/* Take the lock; false: somebody has it, and pid is what he wrote there. */
+/*
+ * Take the lock; false: see errno.  EWOULDBLOCK: somebody has it, and pid is
+ * what he wrote there.
+ */
 static bool
 take_lock(int fd, char pid[PID_LEN])
 {
@@ -94,14 +97,17 @@ take_lock(int fd, char pid[PID_LEN])
 	for (tries = 0; tries < LOCK_TRIES; tries++) {
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 			return true;
+		if (errno != EWOULDBLOCK)
+			return false;
 		n = pread(fd, pid, PID_LEN - 1, 0);
 		pid[n > 0 ? n : 0] = '\0';
 		pid[strspn(pid, "0123456789")] = '\0';
 		/* The monitor of one that was killed ends what it is at. */
 		if (pid[0] == '\0' || kill(atoi(pid), 0) == 0 || errno != ESRCH)
-			return false;
+			break;
 		(void)nanosleep(&wait, NULL);
 	}
+	errno = EWOULDBLOCK;
 	return false;
 }
 
@@ -129,6 +135,9 @@ lock_farm(const struct conf *conf)
 		    NULL);
 	else if (take_lock(fd, pid))
 		return fd;
+	else if (errno != EWOULDBLOCK)
+		log_line(LOG_ERR, "cannot lock the store", "file", path, "why",
+		    strerror(errno), NULL);
 	else
 		log_line(LOG_ERR, "another stekd runs this farm on this store",
 		    "pid", pid, "file", path, NULL);

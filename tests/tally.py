@@ -59,7 +59,7 @@ def cmocka(out):
     if listed:
         failed = sum(map(int, listed))
     reasons = [f"{name}: {why.strip()}" for name, why in re.findall(
-        r"^\[ RUN      \] (\S+)\n((?:(?!\[ RUN).*\n)*?)\[  SKIPPED \] \1$",
+        r"^\[ RUN      \] ([^\n]+)\n((?:(?!\[ RUN).*\n)*?)\[  SKIPPED \] \1$",
         out, re.M)]
     return passed, failed, len(reasons), reasons
 

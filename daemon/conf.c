@@ -4,16 +4,14 @@
  * is known.
  *
  * Never here: acting on the configuration.
- * Invariant: each check below is run twice on a value, once as libconfuse
- * reads it (for the line in the message) and once when struct conf is built
- * from it; both times it is the same function.
+ * Invariant: a value is checked (conf_check.c) as libconfuse reads it, when
+ * its line is known, and parsed by the same functions when struct conf is
+ * built from it.
  */
-#include <arpa/inet.h>
 #include <sys/stat.h>
 
 #include <confuse.h>
 #include <errno.h>
-#include <grp.h>
 #include <pwd.h>
 #include <sodium.h>
 #include <stdarg.h>
@@ -23,7 +21,7 @@
 #include <unistd.h>
 
 #include "conf.h"
-#include "reload.h"
+#include "conf_check.h"
 
 #define CONF_BYTES_MAX (1024 * 1024)
 
@@ -54,310 +52,17 @@ on_error(cfg_t *cfg, const char *fmt, va_list ap)
 	say("line %d: %s", cfg->line, text);
 }
 
-static bool
-is_name(const char *s, size_t max)
-{
-	return s[0] != '\0' && s[0] != '.' && strlen(s) <= max &&
-	       s[strspn(s,
-	           "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	           "0123456789_.-")] == '\0';
-}
-
-static bool
-parse_time(const char *s, int64_t *out)
-{
-	static const struct {
-		const char *unit;
-		int64_t seconds;
-	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
-	char *end;
-	size_t i;
-	long n;
-
-	if (s[0] < '0' || s[0] > '9' || strlen(s) > 10)
-		return false;
-	n = strtol(s, &end, 10);
-	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		if (strcmp(end, units[i].unit) != 0)
-			continue;
-		*out = n * units[i].seconds;
-		return true;
-	}
-	return false;
-}
-
-static bool
-parse_mode(const char *s, mode_t *out)
-{
-	char *end;
-	unsigned long n = strtoul(s, &end, 8);
-
-	if (s[0] == '\0' || *end != '\0' || n > 0777 || (n & 027) != 0)
-		return false;
-	*out = (mode_t)n;
-	return true;
-}
-
-static bool
-parse_id(const char *s, bool group, unsigned int *out)
-{
-	struct passwd *pw;
-	struct group *gr;
-	char *end;
-	unsigned long n = strtoul(s, &end, 10);
-
-	if (s[0] >= '0' && s[0] <= '9' && *end == '\0' && n < UINT32_MAX) {
-		*out = (unsigned int)n;
-		return true;
-	}
-	if (group) {
-		gr = getgrnam(s);
-		if (gr != NULL)
-			*out = gr->gr_gid;
-		return gr != NULL;
-	}
-	pw = getpwnam(s);
-	if (pw != NULL)
-		*out = pw->pw_uid;
-	return pw != NULL;
-}
-
-static bool
-parse_owner(const char *s, uid_t *uid, gid_t *gid)
-{
-	const char *colon = strchr(s, ':');
-	char user[64];
-
-	if (colon == NULL || colon == s || colon[1] == '\0' ||
-	    (size_t)(colon - s) >= sizeof(user))
-		return false;
-	memcpy(user, s, (size_t)(colon - s));
-	user[colon - s] = '\0';
-	return parse_id(user, false, uid) && parse_id(colon + 1, true, gid);
-}
-
-/* HOST:PORT[/SNI], with [::1] for IPv6. */
-static bool
-is_address(const char *s)
-{
-	const char *slash = strchr(s, '/'), *colon;
-	char *end;
-	unsigned long port;
-
-	for (colon = slash == NULL ? s + strlen(s) : slash; colon > s; colon--)
-		if (*colon == ':')
-			break;
-	if (colon == s || strpbrk(s, " \t\r\n") != NULL || s[0] == '-')
-		return false;
-	port = strtoul(colon + 1, &end, 10);
-	return colon[1] >= '0' && colon[1] <= '9' && port >= 1 &&
-	       port <= 65535 &&
-	       (*end == '\0' || (*end == '/' && end[1] != '\0'));
-}
-
-static bool
-is_path(const char *s)
-{
-	return s[0] == '/' && s[1] != '\0' && strlen(s) < FORMAT_PATH_MAX;
-}
-
-/* What a value of each option must be; false: say() has said why not. */
-
-static bool
-check_time(const char *s)
-{
-	int64_t seconds;
-
-	if (parse_time(s, &seconds))
-		return true;
-	say("expected a time such as \"90s\", \"10m\", \"6h\" or \"2d\"");
-	return false;
-}
-
-static bool
-check_path(const char *s)
-{
-	if (is_path(s))
-		return true;
-	say("expected an absolute path");
-	return false;
-}
-
-static bool
-check_farm(const char *s)
-{
-	if (is_name(s, STEK_FARM_MAX))
-		return true;
-	say("expected 1 to %d of A-Z a-z 0-9 _ - and . (not first)",
-	    STEK_FARM_MAX);
-	return false;
-}
-
-static bool
-check_store(const char *s)
-{
-	if (strncmp(s, "dir:", 4) == 0 && is_path(s + 4))
-		return true;
-	say("expected \"dir:\" and an absolute path; this version of stek "
-	    "has no other store");
-	return false;
-}
-
-static bool
-check_farm_key(const char *s)
-{
-	if (is_path(s))
-		return true;
-	say("expected the absolute path of a file with %d random bytes "
-	    "(\"stek init\" makes one)",
-	    STEK_FARM_KEY_LEN);
-	return false;
-}
-
-static bool
-check_user(const char *s)
-{
-	unsigned int uid;
-
-	/* Without privilege stekd stays who it is. */
-	if (geteuid() != 0 || parse_id(s, false, &uid))
-		return true;
-	say("there is no such user; create it (\"useradd --system %.32s\"), "
-	    "or name another unprivileged user",
-	    s);
-	return false;
-}
-
-static bool
-check_metrics(const char *s)
-{
-	if (s[0] == '\0' || (is_address(s) && strchr(s, '/') == NULL))
-		return true;
-	say("expected \"ADDRESS:PORT\" to listen at, or \"\" for none");
-	return false;
-}
-
-static bool
-check_format(const char *s)
-{
-	const struct format *format = format_find(s);
-
-	if (format != NULL && (format->flags & FORMAT_REFUSED) == 0)
-		return true;
-	if (format != NULL)
-		say("stek does not drive this server: %s", format->trap);
-	else
-		say("unknown format; \"stek show --format help\" lists them");
-	return false;
-}
-
-static bool
-check_owner(const char *s)
-{
-	uid_t uid;
-	gid_t gid;
-
-	if (s[0] == '\0' || parse_owner(s, &uid, &gid))
-		return true;
-	say("expected \"USER:GROUP\", both known on this host");
-	return false;
-}
-
-static bool
-check_mode(const char *s)
-{
-	mode_t mode;
-
-	if (parse_mode(s, &mode))
-		return true;
-	say("expected an octal mode with nothing for others and no write "
-	    "for the group, such as \"0600\" or \"0640\"");
-	return false;
-}
-
-static bool
-check_reload(const char *s)
-{
-	const char *wrong = reload_check(s);
-
-	if (wrong == NULL)
-		return true;
-	say("%s", wrong);
-	return false;
-}
-
-static bool
-check_verify(const char *s)
-{
-	if (s[0] == '\0' || is_address(s))
-		return true;
-	say("expected \"HOST:PORT\" or \"HOST:PORT/SERVERNAME\"");
-	return false;
-}
-
-static bool
-check_scope(const char *s)
-{
-	if (strlen(s) <= STEK_SCOPE_MAX)
-		return true;
-	say("a scope has at most %d bytes", STEK_SCOPE_MAX);
-	return false;
-}
-
-static bool
-check_allow(const char *s)
-{
-	if (strcmp(s, "disk") == 0 || strcmp(s, "unlocked") == 0)
-		return true;
-	say("expected \"disk\" or \"unlocked\"");
-	return false;
-}
-
-static const struct {
-	const char *option;
-	bool (*check)(const char *);
-} checks[] = {
-    {"farm", check_farm},
-    {"store", check_store},
-    {"farm_key", check_farm_key},
-    {"user", check_user},
-    {"control", check_path},
-    {"metrics", check_metrics},
-    {"allow", check_allow},
-    {"policy|rotate", check_time},
-    {"policy|tickets", check_time},
-    {"policy|lead", check_time},
-    {"target|format", check_format},
-    {"target|path", check_path},
-    {"target|owner", check_owner},
-    {"target|mode", check_mode},
-    {"target|reload", check_reload},
-    {"target|verify", check_verify},
-    {"target|scope", check_scope},
-};
-
 static int
 validate(cfg_t *cfg, cfg_opt_t *opt)
 {
 	const char *value = cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1);
-	char reason[CONF_WHY_LEN - 192];
-	size_t i;
+	char reason[CONF_WHY_LEN];
 
-	for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-		const char *name = strrchr(checks[i].option, '|');
-
-		name = name == NULL ? checks[i].option : name + 1;
-		if (strcmp(name, cfg_opt_name(opt)) != 0 ||
-		    checks[i].check(value))
-			continue;
-		(void)snprintf(reason, sizeof(reason), "%.*s",
-		    (int)sizeof(reason) - 1, why_now);
-		why_now[0] = '\0';
-		cfg_error(cfg, "%s = \"%.64s\": %s", cfg_opt_name(opt), value,
-		    reason);
-		return -1;
-	}
-	return 0;
+	if (conf_check(cfg_opt_name(opt), value, reason))
+		return 0;
+	cfg_error(
+	    cfg, "%s = \"%.64s\": %.800s", cfg_opt_name(opt), value, reason);
+	return -1;
 }
 
 /*
@@ -427,7 +132,7 @@ build_target(cfg_t *sec, struct conf_target *target)
 	const char *path = cfg_getstr(sec, "path");
 	const char *owner = cfg_getstr(sec, "owner");
 
-	if (!is_name(cfg_title(sec), 64)) {
+	if (!conf_is_name(cfg_title(sec), 64)) {
 		say("target \"%.64s\": expected a name of A-Z a-z 0-9 _ . -",
 		    cfg_title(sec));
 		return false;
@@ -439,9 +144,10 @@ build_target(cfg_t *sec, struct conf_target *target)
 	}
 	target->uid = geteuid();
 	target->gid = getegid();
-	if (owner[0] != '\0' && !parse_owner(owner, &target->uid, &target->gid))
+	if (owner[0] != '\0' &&
+	    !conf_parse_owner(owner, &target->uid, &target->gid))
 		return false;
-	if (!parse_mode(cfg_getstr(sec, "mode"), &target->mode))
+	if (!conf_parse_mode(cfg_getstr(sec, "mode"), &target->mode))
 		return false;
 	target->format = format_find(format);
 	target->name = copy(cfg_title(sec));
@@ -452,6 +158,27 @@ build_target(cfg_t *sec, struct conf_target *target)
 	return target->name != NULL && target->path != NULL &&
 	       target->reload != NULL && target->verify != NULL &&
 	       target->scope != NULL;
+}
+
+/* Nothing that stekd needs itself lies there. */
+static bool
+is_free(const struct conf *conf, const struct conf_target *target)
+{
+	char set[FORMAT_PATH_MAX + STEK_FARM_MAX + 16];
+	const char *others[] = {
+	    set, conf->store_dir, conf->farm_key, conf->control};
+	size_t i;
+
+	conf_set_path(conf, set, sizeof(set));
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		if (strcmp(others[i], target->path) != 0)
+			continue;
+		say("target %s: its path %s is that of the store, the farm "
+		    "key or the control socket",
+		    target->name, target->path);
+		return false;
+	}
+	return true;
 }
 
 static bool
@@ -471,6 +198,8 @@ build_targets(cfg_t *cfg, struct conf *conf)
 		if (!build_target(
 		        cfg_getnsec(cfg, "target", i), &conf->targets[i]))
 			return false;
+		if (!is_free(conf, &conf->targets[i]))
+			return false;
 		for (j = 0; j < i; j++) {
 			if (strcmp(conf->targets[i].path,
 			        conf->targets[j].path) != 0)
@@ -487,9 +216,9 @@ build_targets(cfg_t *cfg, struct conf *conf)
 static bool
 build_policy(cfg_t *sec, struct stek_policy *policy)
 {
-	if (!parse_time(cfg_getstr(sec, "rotate"), &policy->rotate) ||
-	    !parse_time(cfg_getstr(sec, "tickets"), &policy->tickets) ||
-	    !parse_time(cfg_getstr(sec, "lead"), &policy->lead))
+	if (!conf_parse_time(cfg_getstr(sec, "rotate"), &policy->rotate) ||
+	    !conf_parse_time(cfg_getstr(sec, "tickets"), &policy->tickets) ||
+	    !conf_parse_time(cfg_getstr(sec, "lead"), &policy->lead))
 		return false;
 	if (stek_policy_check(policy) == STEK_OK)
 		return true;
@@ -512,11 +241,12 @@ build_user(cfg_t *cfg, struct conf *conf)
 		return false;
 	if (geteuid() != 0)
 		return true;
-	if (!check_user(conf->user))
-		return false;
 	pw = getpwnam(conf->user);
 	if (pw == NULL) {
-		say("user \"%.64s\": not known by name", conf->user);
+		say("user \"%.32s\": there is no such user; create it "
+		    "(\"useradd --system %.32s\"), or name another "
+		    "unprivileged user",
+		    conf->user, conf->user);
 		return false;
 	}
 	conf->uid = pw->pw_uid;
@@ -564,9 +294,13 @@ read_text(const char *path, uint8_t hash[CONF_HASH_LEN])
 
 	err = stek_file_read(path, CONF_BYTES_MAX, &bytes, &len);
 	if (err != STEK_OK) {
-		say("%s; write one with \"stek init\"",
+		say("%s%s",
 		    err == STEK_ERR_SYSTEM ? strerror(errno)
-		                           : stek_strerror(err));
+		                           : stek_strerror(err),
+		    err != STEK_ERR_SYSTEM ? ""
+		    : errno == ENOENT      ? "; write one with \"stek init\""
+		    : errno == EACCES ? "; stekd's user must be able to read it"
+		                      : "");
 		return NULL;
 	}
 	if (memchr(bytes, '\0', len) != NULL)
@@ -597,8 +331,9 @@ load(const char *path)
 	if (cfg == NULL)
 		goto out;
 	(void)cfg_set_error_function(cfg, on_error);
-	for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
-		(void)cfg_set_validate_func(cfg, checks[i].option, validate);
+	for (i = 0; conf_check_option(i) != NULL; i++)
+		(void)cfg_set_validate_func(
+		    cfg, conf_check_option(i), validate);
 	(void)cfg_set_validate_func(cfg, "policy|" LAST_OPTION, refuse_end);
 	(void)cfg_set_validate_func(cfg, "target|" LAST_OPTION, refuse_end);
 	if (cfg_parse_buf(cfg, text) != CFG_SUCCESS)
@@ -631,6 +366,22 @@ conf_load(const char *path, char why[CONF_WHY_LEN])
 		(void)snprintf(why, CONF_WHY_LEN, "%.200s: %.300s", path,
 		    reason[0] != '\0' ? reason : "out of memory");
 	return conf;
+}
+
+bool
+conf_is_safe(const char *path, char why[CONF_WHY_LEN])
+{
+	struct stat st;
+
+	if (geteuid() != 0 || stat(path, &st) < 0 ||
+	    (st.st_uid == 0 && (st.st_mode & 022) == 0))
+		return true;
+	(void)snprintf(why, CONF_WHY_LEN,
+	    "%.200s: others can change this file, and with it what root runs; "
+	    "expected owner root and no write permission for group and "
+	    "others, found uid %u and mode %04o",
+	    path, (unsigned int)st.st_uid, (unsigned int)(st.st_mode & 07777));
+	return false;
 }
 
 void

@@ -55,6 +55,12 @@ struct conf {
 struct conf *conf_load(const char *path, char why[CONF_WHY_LEN]);
 void conf_free(struct conf *);
 
+/*
+ * Before root obeys it: can only root change the file?  False: why.  True
+ * also if it cannot be seen, which conf_load() will tell.
+ */
+STEK_CHECKED bool conf_is_safe(const char *path, char why[CONF_WHY_LEN]);
+
 /* "dir:/var/lib/stek" and farm "example": /var/lib/stek/example.set */
 void conf_set_path(const struct conf *, char *path, size_t size);
 

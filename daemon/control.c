@@ -84,8 +84,11 @@ detail(const struct target *target)
 		           ? "verified by a ticket's name and MAC"
 		           : "verified by a ticket's name";
 	case TARGET_APPLIED:
-		return target->conf->verify[0] == '\0'
-		           ? "written and reloaded; it has no verify"
+		if (target->conf->verify[0] == '\0')
+			return "written and reloaded; it has no verify";
+		return target->conf->format->ticket == NULL
+		           ? "written and reloaded; this server's tickets do "
+		             "not tell their key"
 		           : "written and reloaded; no key seals now";
 	default:
 		return target->error;

@@ -273,7 +273,8 @@ run(struct loop *loop, bool foreground)
 	char why[CONF_WHY_LEN];
 	int status;
 
-	loop->conf = conf_load(loop->conf_path, why);
+	if (conf_is_safe(loop->conf_path, why))
+		loop->conf = conf_load(loop->conf_path, why);
 	if (loop->conf == NULL) {
 		(void)fprintf(stderr, "stekd: %s\n", why);
 		return 1;

@@ -6,7 +6,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,9 +21,9 @@
 #include "monitor.h"
 #include "place.h"
 #include "reload.h"
+#include "worker.h"
 
 #define BUFFER_BYTES (512 * 1024)
-#define WORKERS_MAX  (2 * CONF_TARGETS_MAX)
 
 /* How a request lies in its message: this, then the files or the set. */
 struct wire_file {
@@ -38,12 +37,6 @@ struct wire_request {
 	uint32_t count;
 };
 
-/* A process that was forked for one request and replies to it. */
-struct worker {
-	pid_t pid; /* 0: the place is free */
-	struct monitor_request request;
-};
-
 struct monitor {
 	int fd;
 	int stek; /* the probe's program */
@@ -51,7 +44,7 @@ struct monitor {
 	struct conf *conf;
 	uint8_t *message; /* guarded: requests hold keys */
 	struct place_ring rings[CONF_TARGETS_MAX];
-	struct worker workers[WORKERS_MAX];
+	struct workers workers;
 };
 
 static size_t
@@ -141,38 +134,14 @@ place(struct monitor *monitor, const struct wire_request *head, size_t len,
 	    result.ok ? "" : result.why);
 }
 
-/* A worker needs nothing of what the monitor has open but two. */
-static void
-close_others(int a, int b)
-{
-	unsigned int low = (unsigned int)(a < b ? a : b);
-	unsigned int high = (unsigned int)(a < b ? b : a);
-
-	if (low > 3)
-		(void)close_range(3, low - 1, 0);
-	if (high > low + 1)
-		(void)close_range(low + 1, high - 1, 0);
-	(void)close_range(high + 1, ~0U, 0);
-}
-
-/*
- * In a worker.  It keeps no lock that the monitor holds, and hands on no
- * signal that the monitor ignores.
- */
+/* In a worker. */
 static void
 work(const struct monitor *monitor, const struct monitor_request *request,
     struct monitor_reply *reply)
 {
 	const struct conf_target *target =
 	    &monitor->conf->targets[request->index];
-	sigset_t none;
-	int number;
 
-	close_others(monitor->fd, monitor->stek < 0 ? 2 : monitor->stek);
-	for (number = 1; number < NSIG; number++)
-		(void)signal(number, SIG_DFL);
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	if (request->op == MONITOR_RELOAD)
 		reply->ok = reload_run(
 		    target->reload, target->path, reply->text, CONF_WHY_LEN);
@@ -182,67 +151,39 @@ work(const struct monitor *monitor, const struct monitor_request *request,
 	answer(monitor, request, reply);
 }
 
-static struct worker *
-find_worker(struct monitor *monitor, pid_t pid)
-{
-	size_t i;
-
-	for (i = 0; i < WORKERS_MAX; i++)
-		if (monitor->workers[i].pid == pid)
-			return &monitor->workers[i];
-	return NULL;
-}
-
 /* True: the worker will reply.  False: reply says why there is none. */
 static bool
 start_worker(struct monitor *monitor, const struct monitor_request *request,
     struct monitor_reply *reply)
 {
-	struct worker *worker = find_worker(monitor, 0);
-	pid_t pid;
+	const int keep[] = {monitor->fd, monitor->stek};
+	pid_t pid = worker_fork(&monitor->workers, request, keep);
 
-	if (worker == NULL) {
-		(void)snprintf(reply->text, sizeof(reply->text),
-		    "%d reloads and probes are under way", WORKERS_MAX);
-		return false;
-	}
-	pid = fork();
 	if (pid == 0) {
 		work(monitor, request, reply);
 		_exit(0);
 	}
-	if (pid < 0) {
+	if (pid < 0)
 		(void)snprintf(reply->text, sizeof(reply->text),
 		    "cannot start a worker: %s", strerror(errno));
-		return false;
-	}
-	worker->pid = pid;
-	worker->request = *request;
-	return true;
+	return pid > 0;
 }
 
 /* A worker that was killed has not replied: do it for it. */
 static void
 reap(struct monitor *monitor, struct monitor_reply *reply)
 {
-	struct worker *worker;
-	int status;
-	pid_t pid;
+	struct monitor_request request;
+	int number;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		worker = find_worker(monitor, pid);
-		if (worker == NULL)
-			continue;
-		worker->pid = 0;
-		if (WIFEXITED(status))
-			continue;
+	while (worker_reap(&monitor->workers, &request, &number)) {
 		memset(reply, 0, offsetof(struct monitor_reply, text));
 		(void)snprintf(reply->text, sizeof(reply->text),
 		    "the process that was to %s was killed by signal %d",
-		    worker->request.op == MONITOR_RELOAD ? "reload the server"
-		                                         : "probe the server",
-		    WTERMSIG(status));
-		answer(monitor, &worker->request, reply);
+		    request.op == MONITOR_RELOAD ? "reload the server"
+		                                 : "probe the server",
+		    number);
+		answer(monitor, &request, reply);
 	}
 }
 
@@ -273,8 +214,10 @@ reload_conf(struct monitor *monitor, const struct monitor_request *request,
 {
 	char why[CONF_WHY_LEN] = "the file changed while it was being read; "
 	                         "send SIGHUP again";
-	struct conf *conf = conf_load(monitor->conf_path, why);
+	struct conf *conf = NULL;
 
+	if (conf_is_safe(monitor->conf_path, why))
+		conf = conf_load(monitor->conf_path, why);
 	reply->ok = conf != NULL && sodium_memcmp(conf->hash, request->hash,
 	                                CONF_HASH_LEN) == 0;
 	if (!reply->ok) {

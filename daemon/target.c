@@ -2,20 +2,18 @@
 /* See target.h. */
 #include <event2/event.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <sodium.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
 #include "log.h"
 #include "loop.h"
+#include "verify.h"
 
 #define VERIFY_SECONDS  10 /* for a reload to show on the wire */
 #define RETRY_MAX       300 /* s between two attempts at most */
 #define PROBE_PAUSE_MAX 8 /* s between two probes at most */
-#define TICKET_MAX      (MONITOR_TEXT_MAX / 2)
 
 static void proceed(struct target *);
 
@@ -260,108 +258,27 @@ probe(struct target *target)
 	ask(target, MONITOR_PROBE, NULL, NULL);
 }
 
-/* Which key sealed this ticket, in words. */
-static void
-explain(const struct target *target, const uint8_t *ticket, size_t len,
-    const struct stek_key *expected, char *why, size_t size)
-{
-	const struct format *format = target->conf->format;
-	char want[STEK_NAME_HEX], found[STEK_NAME_HEX] = "";
-	size_t i;
-
-	stek_key_hex(expected->name, want);
-	for (i = 0; i < target->wanted->count; i++) {
-		if (format->ticket(&target->wanted->keys[i], ticket, len) ==
-		    FORMAT_TICKET_OTHER)
-			continue;
-		stek_key_hex(target->wanted->keys[i].name, found);
-		(void)snprintf(why, size,
-		    "the server still seals with key %s, not with %s: it has "
-		    "not taken the new file",
-		    found, want);
-		return;
-	}
-	if (len >= STEK_NAME_LEN)
-		stek_key_hex(ticket, found);
-	(void)snprintf(why, size,
-	    "the server seals with a key (%s) that is not of this farm, not "
-	    "with %s: it does not use %s%s%s",
-	    found, want, target->conf->path, format->trap == NULL ? "" : "; ",
-	    format->trap == NULL ? "" : format->trap);
-}
-
-/* What the ticket proves; not NAMED or PROVEN: why says what is wrong. */
-static enum format_ticket
-judge(const struct target *target, const uint8_t *ticket, size_t len, char *why,
-    size_t size)
-{
-	const struct format *format = target->conf->format;
-	const struct stek_key *key =
-	    stek_set_sealing(target->wanted, clock_now());
-	enum format_ticket verdict;
-
-	if (key == NULL || format->ticket == NULL)
-		return FORMAT_TICKET_NAMED;
-	verdict = format->ticket(key, ticket, len);
-	if (verdict == FORMAT_TICKET_OTHER)
-		explain(target, ticket, len, key, why, size);
-	if (verdict == FORMAT_TICKET_FORGED)
-		(void)snprintf(why, size,
-		    "the server's ticket has the right key name, but its MAC "
-		    "was not made with the key in %s%s%s",
-		    target->conf->path, format->trap == NULL ? "" : "; ",
-		    format->trap == NULL ? "" : format->trap);
-	return verdict;
-}
-
-/* The probe's JSON object, judged. */
-static enum format_ticket
-read_probe(
-    const struct target *target, const char *text, char *why, size_t size)
-{
-	enum format_ticket verdict = FORMAT_TICKET_OTHER;
-	uint8_t *ticket = NULL;
-	const char *hex, *error;
-	json_t *object = json_loads(text, JSON_DISABLE_EOF_CHECK, NULL);
-	size_t len;
-
-	error = json_string_value(json_object_get(object, "error"));
-	hex = json_string_value(json_object_get(object, "ticket"));
-	if (hex == NULL) {
-		(void)snprintf(why, size, "%s: %s", target->conf->verify,
-		    error != NULL ? error : "the probe gave no answer");
-		goto out;
-	}
-	ticket = malloc(TICKET_MAX);
-	if (ticket == NULL || sodium_hex2bin(ticket, TICKET_MAX, hex,
-	                          strlen(hex), NULL, &len, NULL) != 0) {
-		(void)snprintf(why, size, "the probe's answer is garbled");
-		goto out;
-	}
-	verdict = judge(target, ticket, len, why, size);
-out:
-	free(ticket);
-	json_decref(object);
-	return verdict;
-}
-
 static void
 after_probe(struct target *target, const struct monitor_reply *reply)
 {
+	const struct verify verify = {
+	    target->conf, target->wanted, clock_now()};
 	char why[CONF_WHY_LEN] = "";
 	enum format_ticket verdict = FORMAT_TICKET_OTHER;
 	int64_t pause;
 
 	if (reply->ok)
-		verdict = read_probe(target, reply->text, why, sizeof(why));
+		verdict = verify_reply(&verify, reply->text, why);
 	else
 		(void)snprintf(
 		    why, sizeof(why), "%.*s", CONF_WHY_LEN - 1, reply->text);
 	target->proof = verdict;
 	if (verdict == FORMAT_TICKET_NAMED || verdict == FORMAT_TICKET_PROVEN) {
-		target->verified = clock_now();
+		target->verified = verify.now;
 		target->stale = false;
-		settle(target, TARGET_VERIFIED);
+		settle(target, target->conf->format->ticket == NULL
+		                   ? TARGET_APPLIED
+		                   : TARGET_VERIFIED);
 		return;
 	}
 	if (clock_ms() < target->deadline) {

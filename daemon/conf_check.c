@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: ISC */
+/* See conf_check.h. */
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "conf_check.h"
+#include "reload.h"
+
+#define ADDRESS_MAX 512
+
+static void say(char why[CONF_WHY_LEN], const char *, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void
+say(char why[CONF_WHY_LEN], const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(why, CONF_WHY_LEN, fmt, ap);
+	va_end(ap);
+}
+
+bool
+conf_is_name(const char *s, size_t max)
+{
+	return s[0] != '\0' && s[0] != '.' && strlen(s) <= max &&
+	       s[strspn(s,
+	           "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	           "0123456789_.-")] == '\0';
+}
+
+bool
+conf_parse_time(const char *s, int64_t *out)
+{
+	static const struct {
+		const char *unit;
+		int64_t seconds;
+	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+	char *end;
+	size_t i;
+	long n;
+
+	if (s[0] < '0' || s[0] > '9' || strlen(s) > 10)
+		return false;
+	n = strtol(s, &end, 10);
+	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (strcmp(end, units[i].unit) != 0)
+			continue;
+		*out = n * units[i].seconds;
+		return true;
+	}
+	return false;
+}
+
+bool
+conf_parse_mode(const char *s, mode_t *out)
+{
+	char *end;
+	unsigned long n = strtoul(s, &end, 8);
+
+	if (s[0] == '\0' || *end != '\0' || n > 0777 || (n & 027) != 0)
+		return false;
+	*out = (mode_t)n;
+	return true;
+}
+
+static bool
+parse_id(const char *s, bool group, unsigned int *out)
+{
+	struct passwd *pw;
+	struct group *gr;
+	char *end;
+	unsigned long n = strtoul(s, &end, 10);
+
+	if (s[0] >= '0' && s[0] <= '9' && *end == '\0' && n < UINT32_MAX) {
+		*out = (unsigned int)n;
+		return true;
+	}
+	if (group) {
+		gr = getgrnam(s);
+		if (gr != NULL)
+			*out = gr->gr_gid;
+		return gr != NULL;
+	}
+	pw = getpwnam(s);
+	if (pw != NULL)
+		*out = pw->pw_uid;
+	return pw != NULL;
+}
+
+bool
+conf_parse_owner(const char *s, uid_t *uid, gid_t *gid)
+{
+	const char *colon = strchr(s, ':');
+	char user[64];
+
+	if (colon == NULL || colon == s || colon[1] == '\0' ||
+	    (size_t)(colon - s) >= sizeof(user))
+		return false;
+	memcpy(user, s, (size_t)(colon - s));
+	user[colon - s] = '\0';
+	return parse_id(user, false, uid) && parse_id(colon + 1, true, gid);
+}
+
+/* HOST:PORT[/SNI], with [::1] for IPv6. */
+static bool
+is_address(const char *s)
+{
+	const char *slash = strchr(s, '/'), *colon;
+	char *end;
+	unsigned long port;
+
+	for (colon = slash == NULL ? s + strlen(s) : slash; colon > s; colon--)
+		if (*colon == ':')
+			break;
+	if (colon == s || strpbrk(s, " \t\r\n") != NULL || s[0] == '-')
+		return false;
+	port = strtoul(colon + 1, &end, 10);
+	return colon[1] >= '0' && colon[1] <= '9' && port >= 1 &&
+	       port <= 65535 &&
+	       (*end == '\0' || (*end == '/' && end[1] != '\0'));
+}
+
+/* One way to write each path, so that equal ones can be told. */
+static bool
+is_path(const char *s)
+{
+	const char *end = s + strlen(s);
+	size_t len;
+
+	if (s[0] != '/' || end - s >= FORMAT_PATH_MAX)
+		return false;
+	while (s < end) {
+		len = strcspn(++s, "/");
+		if (len == 0 || (len == 1 && s[0] == '.') ||
+		    (len == 2 && s[0] == '.' && s[1] == '.'))
+			return false;
+		s += len;
+	}
+	return true;
+}
+
+/* What a value of each option must be; false: say(why, ) has said why not. */
+
+static bool
+check_time(const char *s, char why[CONF_WHY_LEN])
+{
+	int64_t seconds;
+
+	if (conf_parse_time(s, &seconds))
+		return true;
+	say(why, "expected a time such as \"90s\", \"10m\", \"6h\" or \"2d\"");
+	return false;
+}
+
+static bool
+check_path(const char *s, char why[CONF_WHY_LEN])
+{
+	if (is_path(s))
+		return true;
+	say(why, "expected an absolute path, without \".\", \"..\" or an empty "
+	         "part");
+	return false;
+}
+
+static bool
+check_farm(const char *s, char why[CONF_WHY_LEN])
+{
+	if (conf_is_name(s, STEK_FARM_MAX))
+		return true;
+	say(why, "expected 1 to %d of A-Z a-z 0-9 _ - and . (not first)",
+	    STEK_FARM_MAX);
+	return false;
+}
+
+static bool
+check_store(const char *s, char why[CONF_WHY_LEN])
+{
+	if (strncmp(s, "dir:", 4) == 0 && is_path(s + 4))
+		return true;
+	say(why, "expected \"dir:\" and an absolute path; this version of stek "
+	         "has no other store");
+	return false;
+}
+
+static bool
+check_farm_key(const char *s, char why[CONF_WHY_LEN])
+{
+	if (is_path(s))
+		return true;
+	say(why,
+	    "expected the absolute path of a file with %d random bytes "
+	    "(\"stek init\" makes one)",
+	    STEK_FARM_KEY_LEN);
+	return false;
+}
+
+static bool
+check_user(const char *s, char why[CONF_WHY_LEN])
+{
+	unsigned int uid;
+
+	/* Without privilege stekd stays who it is. */
+	if (geteuid() != 0 || parse_id(s, false, &uid))
+		return true;
+	say(why,
+	    "there is no such user; create it (\"useradd --system %.32s\"), "
+	    "or name another unprivileged user",
+	    s);
+	return false;
+}
+
+static bool
+check_metrics(const char *s, char why[CONF_WHY_LEN])
+{
+	if (s[0] == '\0' || (is_address(s) && strchr(s, '/') == NULL))
+		return true;
+	say(why, "expected \"ADDRESS:PORT\" to listen at, or \"\" for none");
+	return false;
+}
+
+static bool
+check_format(const char *s, char why[CONF_WHY_LEN])
+{
+	const struct format *format = format_find(s);
+
+	if (format != NULL && (format->flags & FORMAT_REFUSED) == 0)
+		return true;
+	if (format != NULL)
+		say(why, "stek does not drive this server: %s", format->trap);
+	else
+		say(why,
+		    "unknown format; \"stek show --format help\" lists them");
+	return false;
+}
+
+static bool
+check_owner(const char *s, char why[CONF_WHY_LEN])
+{
+	uid_t uid;
+	gid_t gid;
+
+	if (s[0] == '\0' || conf_parse_owner(s, &uid, &gid))
+		return true;
+	say(why, "expected \"USER:GROUP\", both known on this host");
+	return false;
+}
+
+static bool
+check_mode(const char *s, char why[CONF_WHY_LEN])
+{
+	mode_t mode;
+
+	if (conf_parse_mode(s, &mode))
+		return true;
+	say(why, "expected an octal mode with nothing for others and no write "
+	         "for the group, such as \"0600\" or \"0640\"");
+	return false;
+}
+
+static bool
+check_reload(const char *s, char why[CONF_WHY_LEN])
+{
+	const char *wrong = reload_check(s);
+
+	if (wrong == NULL)
+		return true;
+	say(why, "%s", wrong);
+	return false;
+}
+
+static bool
+check_verify(const char *s, char why[CONF_WHY_LEN])
+{
+	if (s[0] == '\0' || (is_address(s) && strlen(s) < ADDRESS_MAX))
+		return true;
+	say(why,
+	    "expected \"HOST:PORT\" or \"HOST:PORT/SERVERNAME\", of less "
+	    "than %d characters",
+	    ADDRESS_MAX);
+	return false;
+}
+
+static bool
+check_scope(const char *s, char why[CONF_WHY_LEN])
+{
+	if (strlen(s) <= STEK_SCOPE_MAX)
+		return true;
+	say(why, "a scope has at most %d bytes", STEK_SCOPE_MAX);
+	return false;
+}
+
+static bool
+check_allow(const char *s, char why[CONF_WHY_LEN])
+{
+	if (strcmp(s, "disk") == 0 || strcmp(s, "unlocked") == 0)
+		return true;
+	say(why, "expected \"disk\" or \"unlocked\"");
+	return false;
+}
+
+static const struct {
+	const char *option;
+	bool (*check)(const char *, char why[CONF_WHY_LEN]);
+} checks[] = {
+    {"farm", check_farm},
+    {"store", check_store},
+    {"farm_key", check_farm_key},
+    {"user", check_user},
+    {"control", check_path},
+    {"metrics", check_metrics},
+    {"allow", check_allow},
+    {"policy|rotate", check_time},
+    {"policy|tickets", check_time},
+    {"policy|lead", check_time},
+    {"target|format", check_format},
+    {"target|path", check_path},
+    {"target|owner", check_owner},
+    {"target|mode", check_mode},
+    {"target|reload", check_reload},
+    {"target|verify", check_verify},
+    {"target|scope", check_scope},
+};
+
+const char *
+conf_check_option(size_t i)
+{
+	return i < sizeof(checks) / sizeof(checks[0]) ? checks[i].option : NULL;
+}
+
+bool
+conf_check(const char *option, const char *value, char why[CONF_WHY_LEN])
+{
+	const char *name;
+	size_t i;
+
+	for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+		name = strrchr(checks[i].option, '|');
+		name = name == NULL ? checks[i].option : name + 1;
+		if (strcmp(name, option) == 0)
+			return checks[i].check(value, why);
+	}
+	return true;
+}

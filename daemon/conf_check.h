@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What each value of the configuration must look like.
+ *
+ * Never here: libconfuse, what two values say together.
+ */
+#ifndef STEK_CONF_CHECK_H
+#define STEK_CONF_CHECK_H
+
+#include "conf.h"
+
+/* The options that are checked, as libconfuse names them; NULL: no more. */
+const char *conf_check_option(size_t);
+
+/* False: why says what was expected. */
+STEK_CHECKED bool conf_check(
+    const char *option, const char *value, char why[CONF_WHY_LEN]);
+
+/* Text as what it means; false: it is no such thing. */
+STEK_CHECKED bool conf_is_name(const char *, size_t max);
+STEK_CHECKED bool conf_parse_time(const char *, int64_t *seconds);
+STEK_CHECKED bool conf_parse_mode(const char *, mode_t *);
+STEK_CHECKED bool conf_parse_owner(const char *, uid_t *, gid_t *);
+
+#endif

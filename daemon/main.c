@@ -176,8 +176,8 @@ serve(struct loop *loop, uint8_t *farm_key, int control)
 	loop->throwaway = (void *)stek_file_alloc(sizeof(struct stek_key));
 	loop->rotate.farm_key = farm_key;
 	if (loop->base != NULL && loop->view != NULL && loop->scoped != NULL &&
-	    loop->throwaway != NULL && rotate_start(&loop->rotate, loop) &&
-	    control_start(loop, control) && metrics_start(loop))
+	    loop->throwaway != NULL && control_start(loop, control) &&
+	    metrics_start(loop) && rotate_start(&loop->rotate, loop))
 		status = loop_run(loop);
 	metrics_stop(loop);
 	control_stop(loop);

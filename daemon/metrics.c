@@ -5,6 +5,7 @@
  *
  * Never here: key names or anything else that an outsider should not see.
  */
+#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
@@ -190,7 +191,7 @@ metrics_start(struct loop *loop)
 	evhttp_set_allowed_methods(metrics->http, EVHTTP_REQ_GET);
 	if (!bind_http(metrics->http, loop->conf->metrics)) {
 		log_line(LOG_ERR, "cannot listen for metrics", "metrics",
-		    loop->conf->metrics, NULL);
+		    loop->conf->metrics, "why", strerror(errno), NULL);
 		return false;
 	}
 	return evhttp_set_cb(metrics->http, "/metrics", on_metrics, metrics) ==

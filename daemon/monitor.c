@@ -134,14 +134,17 @@ place(struct monitor *monitor, const struct wire_request *head, size_t len,
 	    result.ok ? "" : result.why);
 }
 
-/* In a worker. */
+/* In a worker; a ring stays locked for as long as anyone maps it. */
 static void
 work(const struct monitor *monitor, const struct monitor_request *request,
     struct monitor_reply *reply)
 {
 	const struct conf_target *target =
 	    &monitor->conf->targets[request->index];
+	size_t i;
 
+	for (i = 0; i < monitor->conf->count; i++)
+		stek_ring_close(monitor->rings[i].ring);
 	if (request->op == MONITOR_RELOAD)
 		reply->ok = reload_run(
 		    target->reload, target->path, reply->text, CONF_WHY_LEN);

@@ -419,8 +419,7 @@ place_ring(const struct conf_target *target, bool allow_disk,
 	}
 	if (err == STEK_OK)
 		err = stek_ring_publish(ring->ring, set);
-	result->ok = err == STEK_OK;
-	result->changed = true;
+	result->ok = result->changed = err == STEK_OK;
 	if (err != STEK_OK)
 		fail(result, "%s: %s; its readers keep what they had",
 		    target->path,

@@ -233,6 +233,11 @@ def haproxy_keys(path):
     return [(key[:16].hex(), key[16:48], key[48:]) for key in raw]
 
 
+def in_ring(path, name):
+    """Does a key of this name (in hex) lie in the ring's file?"""
+    return bytes.fromhex(name)[:8] in read(path)
+
+
 def ticks(pid):
     """Processor time so far, in clock ticks."""
     with open(f"/proc/{pid}/stat", encoding="ascii") as file:
@@ -268,7 +273,7 @@ def sleep_to(when):
     time.sleep(max(0, when - time.time()))
 
 
-__all__ = ["CALM", "Daemon", "QUICK", "children", "fill_up", "gone",
-           "haproxy_keys", "in_folder", "mode", "mounted", "owner", "read",
+__all__ = ["CALM", "Daemon", "QUICK", "STEKD", "children", "fill_up", "gone",
+           "haproxy_keys", "in_folder", "in_ring", "mode", "mounted", "owner", "read",
            "read_answer", "replace", "sleep_to", "target", "ticks",
            "wait_until"]

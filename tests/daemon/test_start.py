@@ -1,0 +1,341 @@
+# SPDX-License-Identifier: ISC
+"""
+Starts that are refused: a clear text, status 1, and nothing changed.
+"""
+import os
+import resource
+import shutil
+import socket
+import subprocess
+import time
+
+import pytest
+
+from host import encode, sealing
+from daemon import STEKD, Daemon, gone, read, replace
+
+
+@pytest.fixture
+def stekd(farm):
+    """With all that it needs, and a target that nothing may be written to."""
+    daemon = Daemon(farm)
+    daemon.add("web", "haproxy")
+    daemon.stek("init")
+    yield daemon
+    daemon.stop()
+
+
+def everything(folder):
+    """Each file below a folder but the pid, with its bytes, owner, mode."""
+    found = {}
+    for where, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(where, name)
+            if os.path.isfile(path) and not name.endswith(".stekd"):
+                was = os.lstat(path)
+                found[path] = (read(path), was.st_uid, was.st_mode)
+    return found
+
+
+def refuses(stekd, *texts, **popen):
+    before = everything(stekd.home)
+    status, said = stekd.refused(**popen)
+    assert status == 1, said
+    for text in texts:
+        assert text in said
+    assert everything(stekd.home) == before
+    assert len(said.splitlines()) == 1, said
+    return said
+
+
+# --- the configuration -----------------------------------------------------
+
+def test_a_missing_configuration(stekd):
+    os.unlink(stekd.conf)
+    refuses(stekd, stekd.conf, "No such file", "stek init")
+
+
+@pytest.mark.parametrize("text, said", [
+    ('bogus = "x"\n', "bogus"),
+    ('farm = "with space"\n', "expected 1 to 64 of"),
+    ('store = "s3:bucket"\n', "no other store"),
+    ('metrics = "nowhere"\n', "ADDRESS:PORT"),
+    ('control = "relative"\n', "absolute path"),
+    ('policy { rotate = "soon" }\n', "expected a time"),
+    ('target x { format = "iis" path = "/dev/shm/x" }\n', "unknown format"),
+    ('target x { format = "lighttpd-gnutls" path = "/dev/shm/x" }\n',
+     "does not drive"),
+    ('target x { format = "nginx" path = "/dev/shm/../x" }\n',
+     "absolute path"),
+    ('target x { format = "nginx" path = "/x" mode = "0666" }\n',
+     "nothing for others"),
+    ('target x { format = "nginx" path = "/x" owner = "nosuchuser:root" }\n',
+     "both known on this host"),
+    ('target x { format = "nginx" path = "/x" reload = "signal:KILL:/x" }\n',
+     "expected \"signal:HUP:"),
+    ('target x { format = "nginx" path = "/x" verify = "host" }\n',
+     "HOST:PORT"),
+    ('allow = {"everything"}\n', "\"disk\" or \"unlocked\""),
+])
+def test_a_wrong_value_is_named_with_its_line(stekd, text, said):
+    line = read(stekd.conf).count(b"\n") + 1
+    with open(stekd.conf, "a", encoding="ascii") as conf:
+        conf.write(text)
+    refuses(stekd, f"{stekd.conf}: line {line}: ", said)
+
+
+@pytest.mark.parametrize("text, said", [
+    ('policy { rotate = "1s" tickets = "1h" }\n', "at most 16 keys"),
+    ('policy { rotate = "1m" tickets = "1m" lead = "2m" }\n',
+     "lead no longer than rotate"),
+    ('target x { format = "nginx" }\n', "no path"),
+    ('target x { path = "/dev/shm/x" }\n', "no format"),
+])
+def test_values_that_do_not_go_together(stekd, text, said):
+    with open(stekd.conf, "a", encoding="ascii") as conf:
+        conf.write(text)
+    refuses(stekd, stekd.conf, said)
+
+
+def test_two_targets_of_one_path(stekd):
+    stekd.add("other", "haproxy", stekd.path("web"))
+    refuses(stekd, "web and other have the same path")
+
+
+@pytest.mark.parametrize("place", ["farm.key", "control", "store",
+                                   "store/example.set"])
+def test_a_target_in_the_place_of_something_of_stekds(stekd, place):
+    stekd.add("other", "haproxy", stekd.path(place))
+    refuses(stekd, "target other", stekd.path(place))
+
+
+def test_an_unknown_user(stekd):
+    stekd.values["user"] = "nosuchuser"
+    stekd.configure()
+    refuses(stekd, 'no such user', "useradd --system nosuchuser")
+
+
+@pytest.mark.parametrize("bits, uid", [(0o666, 0), (0o664, 0), (0o644, 65534)])
+def test_a_configuration_that_others_can_change(stekd, bits, uid):
+    os.chmod(stekd.conf, bits)
+    os.chown(stekd.conf, uid, 0)
+    refuses(stekd, "others can change this file", f"mode {bits:04o}")
+
+
+def test_wrong_usage():
+    for args in (["-x"], ["-f", "extra"], ["-c"]):
+        done = subprocess.run([STEKD, *args], capture_output=True, text=True,
+                              timeout=60, check=False)
+        assert done.returncode == 2 and "usage: stekd" in done.stderr
+
+
+# --- the farm key ----------------------------------------------------------
+
+def test_a_missing_farm_key(stekd):
+    os.unlink(stekd.path("farm.key"))
+    refuses(stekd, stekd.path("farm.key"), "No such file", "stek init")
+
+
+@pytest.mark.parametrize("size", [0, 31, 33, 64])
+def test_a_farm_key_of_another_length(stekd, size):
+    stekd.write("farm.key", "x" * size, mode=0o600)
+    refuses(stekd, stekd.path("farm.key"), "exactly 32 random bytes",
+            "another length")
+
+
+@pytest.mark.parametrize("data", [bytes(32), b"a" * 32, bytes(range(32))])
+def test_a_weak_farm_key(stekd, data):
+    with open(stekd.path("farm.key"), "wb") as file:
+        file.write(data)
+    refuses(stekd, stekd.path("farm.key"), "not random")
+
+
+@pytest.mark.parametrize("bits, uid", [(0o644, 0), (0o660, 0), (0o600, 65534)])
+def test_a_farm_key_that_others_can_get_at(stekd, bits, uid):
+    os.chmod(stekd.path("farm.key"), bits)
+    os.chown(stekd.path("farm.key"), uid, 0)
+    refuses(stekd, "others can read or replace the farm key")
+
+
+# --- the store -------------------------------------------------------------
+
+def keep(stekd, **options):
+    stekd.keep(sealing(), **options)
+    os.chown(stekd.set_path, 65534, 65534)
+
+
+def test_a_missing_store(stekd):
+    shutil.rmtree(stekd.store)
+    refuses(stekd, stekd.store, "No such file", "stek init")
+
+
+def test_a_store_of_another_user(stekd):
+    os.chown(stekd.store, 0, 0)
+    refuses(stekd, stekd.store, "Permission denied")
+
+
+def test_a_set_of_another_farm_key(stekd):
+    keep(stekd)
+    with open(stekd.path("farm.key"), "wb") as file:
+        file.write(os.urandom(32))
+    refuses(stekd, stekd.set_path, "made with another farm key", stekd.path("farm.key"))
+
+
+def test_a_set_of_another_farm(stekd):
+    keep(stekd, farm="elsewhere")
+    refuses(stekd, stekd.set_path, 'farm \\"example\\"')
+
+
+@pytest.mark.parametrize("size", [0, 100, 1721, 1723, 100000])
+def test_a_set_that_is_garbage(stekd, size):
+    replace(stekd.set_path, os.urandom(size))
+    os.chown(stekd.set_path, 65534, 65534)
+    refuses(stekd, stekd.set_path, "expected an encoded set of 1722 bytes")
+
+
+def test_an_altered_set(stekd):
+    data = bytearray(encode("example", stekd.farm_key(), [sealing()], 3))
+    data[500] ^= 1
+    replace(stekd.set_path, bytes(data))
+    os.chown(stekd.set_path, 65534, 65534)
+    refuses(stekd, stekd.set_path, "left as it is")
+
+
+def test_an_older_set_than_this_host_has_had(stekd):
+    stekd.launch()
+    stekd.wait(stekd.status, "it answers")
+    old = read(stekd.set_path)
+    stekd.stek("rotate", "--now")
+    version = stekd.status()["version"]
+    stekd.end()
+    replace(stekd.set_path, old)
+    said = refuses(stekd, "has version 1, but this host has had "
+                          f"{version}", "example.seen")
+    os.unlink(os.path.join(stekd.store, "example.seen"))
+    stekd.again()
+    assert "example.seen" in said, "the text says what lets it start"
+
+
+def test_a_garbled_note_of_the_version(stekd):
+    seen = os.path.join(stekd.store, "example.seen")
+    for text in (b"", b"x\n", b"-1\n", b"99999999999999999999\n", b"1 2\n"):
+        with open(seen, "wb") as file:
+            file.write(text)
+        os.chown(seen, 65534, 65534)
+        refuses(stekd, seen, "expected one version number")
+
+
+@pytest.mark.parametrize("make", [os.link, os.symlink, None])
+def test_a_lock_that_is_another_file(stekd, make):
+    """The store's user must not have root overwrite a file of root's."""
+    victim = stekd.write("victim", "precious\n")
+    lock = os.path.join(stekd.store, "example.stekd")
+    if make is None:
+        os.mkfifo(lock)
+    else:
+        make(victim, lock)
+    refuses(stekd, lock)
+    assert read(victim) == b"precious\n"
+
+
+# --- the host --------------------------------------------------------------
+
+def test_keys_on_a_disk_only_if_it_is_allowed(stekd):
+    with open("/proc/self/mountinfo", encoding="ascii") as mounts:
+        root, = {line.split(" - ")[1].split()[0] for line in mounts
+                 if line.split()[4] == "/"}
+    if root in ("tmpfs", "ramfs"):
+        pytest.skip("this host has no disk")
+    folder = "/var/tmp/" + os.path.basename(stekd.farm.folder)
+    os.mkdir(folder, 0o755)
+    try:
+        stekd.add("disk", "haproxy", os.path.join(folder, "keys"))
+        refuses(stekd, "would be written to a disk", "target=disk",
+                'allow = {\\"disk\\"}')
+        assert os.listdir(folder) == []
+        stekd.text = 'allow = {"disk"}'
+        stekd.configure()
+        stekd.again()
+        stekd.wait_state("disk", "applied")
+        stekd.end()
+    finally:
+        shutil.rmtree(folder)
+
+
+def as_nobody():
+    """With the limit that Debian gives to users."""
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (65536, 65536))
+    os.setgroups([])
+    os.setresgid(65534, 65534, 65534)
+    os.setresuid(65534, 65534, 65534)
+
+
+def test_memory_that_cannot_be_locked_only_if_it_is_allowed(stekd):
+    """Started by a user; it then works as far as that user may."""
+    for where, folders, names in os.walk(stekd.home):
+        for name in folders + names:
+            os.chown(os.path.join(where, name), 65534, 65534)
+    os.chown(stekd.home, 65534, 65534)
+    refuses(stekd, "cannot lock memory", 'allow = {\\"unlocked\\"}',
+            preexec_fn=as_nobody)
+    stekd.text = 'allow = {"unlocked"}'
+    stekd.configure()
+    with subprocess.Popen([STEKD, "-f", "-c", stekd.conf],
+                          preexec_fn=as_nobody) as child:
+        stekd.child = child
+        stekd.wait(stekd.status, "it answers")
+        stekd.wait_state("web", "applied")
+        assert os.stat(stekd.path("web")).st_uid == 65534
+        assert stekd.end() == 0
+
+
+def test_a_control_socket_in_a_missing_folder(stekd):
+    stekd.values["control"] = stekd.path("none", "control")
+    stekd.configure()
+    refuses(stekd, stekd.path("none", "control"), "No such file")
+
+
+def test_a_control_path_that_is_no_socket(stekd):
+    stekd.write("precious", "text")
+    stekd.values["control"] = stekd.path("precious")
+    stekd.configure()
+    refuses(stekd, stekd.path("precious"), "File exists")
+
+
+def test_a_control_path_that_is_too_long(stekd):
+    stekd.values["control"] = stekd.path("x" * 108)
+    stekd.configure()
+    refuses(stekd, "too long")
+
+
+def test_a_metrics_port_that_is_taken(stekd):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        stekd.values["metrics"] = f"127.0.0.1:{port}"
+        stekd.configure()
+        refuses(stekd, f"metrics=127.0.0.1:{port}", "Address already in use")
+
+
+def test_a_refused_start_leaves_no_process(stekd):
+    replace(stekd.set_path, b"garbage")
+    with subprocess.Popen([STEKD, "-f", "-c", stekd.conf],
+                          stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL) as child:
+        group = os.getpgid(child.pid)
+        assert child.wait(30) == 1
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        left = [pid for pid in os.listdir("/proc") if pid.isdigit() and
+                not gone(pid) and stekd.conf.encode() in cmdline(pid)]
+        if not left:
+            return
+    assert not left, group
+
+
+def cmdline(pid):
+    try:
+        return read(f"/proc/{pid}/cmdline")
+    except OSError:
+        return b""

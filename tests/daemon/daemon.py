@@ -22,7 +22,7 @@ import pytest
 
 from host import decode, encode
 from farm import wait_until
-from stekd import STEKD, Stekd
+from stekd import STEK, STEKD, Stekd
 
 QUICK = ("3s", "3s", "1s")      # where time must pass
 CALM = ("1h", "2h", "10m")      # where none does
@@ -273,7 +273,7 @@ def sleep_to(when):
     time.sleep(max(0, when - time.time()))
 
 
-__all__ = ["CALM", "Daemon", "QUICK", "STEKD", "children", "fill_up", "gone",
+__all__ = ["CALM", "Daemon", "QUICK", "STEK", "STEKD", "children", "fill_up", "gone",
            "haproxy_keys", "in_folder", "in_ring", "mode", "mounted", "owner", "read",
            "read_answer", "replace", "sleep_to", "target", "ticks",
            "wait_until"]

@@ -8,9 +8,7 @@
  * and only then anything is read that somebody else may have written.
  */
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <errno.h>
@@ -29,7 +27,17 @@
 #include "control.h"
 #include "log.h"
 #include "loop.h"
+#include "memory.h"
 #include "place.h"
+
+#define UNLOCKED                                                             \
+	"cannot lock memory, so keys could be swapped out; raise the limit " \
+	"(LimitMEMLOCK=infinity, ulimit -l), or write allow = "              \
+	"{\"unlocked\"} in the configuration"
+
+/* Guarded memory: at all times, and for each target. */
+#define PAGES        256
+#define PAGES_TARGET 2
 
 #define PID_LEN    16
 #define LOCK_TRIES 100
@@ -42,24 +50,27 @@ usage(void)
 	return 2;
 }
 
-/* No core dumps, no debuggers, nothing swapped out. */
 static bool
 lock_memory(const struct conf *conf)
 {
-	struct rlimit none = {0, 0}, all = {RLIM_INFINITY, RLIM_INFINITY};
-
-	(void)setrlimit(RLIMIT_CORE, &none);
-	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	/* Without privilege the limit stays what it is. */
-	(void)setrlimit(RLIMIT_MEMLOCK, &all);
-	if (conf->allow_unlocked ||
-	    mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0)
+	memory_protect();
+	if (conf->allow_unlocked || memory_lock())
 		return true;
-	log_line(LOG_ERR,
-	    "cannot lock memory, so keys could be swapped out; raise the "
-	    "limit (LimitMEMLOCK=infinity, ulimit -l), or write allow = "
-	    "{\"unlocked\"} in the configuration",
-	    "why", strerror(errno), NULL);
+	log_line(LOG_ERR, UNLOCKED, "why", strerror(errno), NULL);
+	return false;
+}
+
+/* Privilege may have had no limit, which its loss has brought back. */
+static bool
+check_room(const struct conf *conf)
+{
+	size_t pages = PAGES + conf->count * PAGES_TARGET;
+
+	if (conf->allow_unlocked ||
+	    memory_has_room(pages * (size_t)sysconf(_SC_PAGESIZE)))
+		return true;
+	log_line(LOG_ERR, UNLOCKED, "why", strerror(errno), "user", conf->user,
+	    NULL);
 	return false;
 }
 
@@ -215,11 +226,14 @@ start(struct loop *loop)
 		return 1;
 	}
 	control = control_bind(conf);
-	if (control >= 0 && drop_privilege(conf))
-		return serve(loop, farm_key, control);
-	if (control >= 0)
+	if (control < 0)
+		goto out;
+	if (!drop_privilege(conf))
 		log_line(LOG_ERR, "cannot drop privilege", "user", conf->user,
 		    "why", strerror(errno), NULL);
+	else if (check_room(conf))
+		return serve(loop, farm_key, control);
+out:
 	stek_file_free(farm_key);
 	return 1;
 }

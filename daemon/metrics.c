@@ -9,9 +9,11 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
+#include <event2/listener.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "log.h"
@@ -19,10 +21,13 @@
 
 #define HTTP_SECONDS 5
 #define HTTP_BYTES   4096
+#define FDS_MAX      128 /* in use, when no more clients are let in */
 
 struct metrics {
 	struct loop *loop;
 	struct evhttp *http;
+	struct evconnlistener *listener;
+	struct event *timer; /* to listen again */
 };
 
 static void
@@ -147,14 +152,54 @@ on_metrics(struct evhttp_request *request, void *arg)
 	evbuffer_free(out);
 }
 
+/* The lowest free descriptor tells how many are in use. */
+static bool
+is_crowded(void)
+{
+	int fd = dup(STDERR_FILENO);
+
+	if (fd >= 0)
+		(void)close(fd);
+	return fd < 0 || fd > FDS_MAX;
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct timeval pause = {1, 0};
+	struct metrics *metrics = arg;
+
+	(void)fd;
+	(void)what;
+	if (is_crowded())
+		(void)event_add(metrics->timer, &pause);
+	else
+		(void)evconnlistener_enable(metrics->listener);
+}
+
+/*
+ * A client was accepted; NULL: as usual.  However many come, the store and
+ * the control socket must not be left without descriptors.
+ */
+static struct bufferevent *
+on_accept(struct event_base *base, void *arg)
+{
+	struct metrics *metrics = arg;
+
+	(void)base;
+	if (is_crowded() && evconnlistener_disable(metrics->listener) == 0)
+		on_timer(-1, 0, metrics);
+	return NULL;
+}
+
 /* "ADDRESS:PORT" or "[ADDRESS]:PORT", as checked with the configuration. */
 static bool
-bind_http(struct evhttp *http, const char *where)
+bind_http(struct metrics *metrics, const char *where)
 {
 	const char *colon = strrchr(where, ':');
 	char *address = strndup(where, (size_t)(colon - where)), *start;
+	struct evhttp_bound_socket *bound;
 	size_t len;
-	int bound;
 
 	if (address == NULL)
 		return false;
@@ -164,10 +209,14 @@ bind_http(struct evhttp *http, const char *where)
 		start[len - 1] = '\0';
 		start++;
 	}
-	bound = evhttp_bind_socket(
-	    http, start, (uint16_t)strtoul(colon + 1, NULL, 10));
+	bound = evhttp_bind_socket_with_handle(
+	    metrics->http, start, (uint16_t)strtoul(colon + 1, NULL, 10));
 	free(address);
-	return bound == 0;
+	if (bound == NULL)
+		return false;
+	metrics->listener = evhttp_bound_socket_get_listener(bound);
+	evhttp_set_bevcb(metrics->http, on_accept, metrics);
+	return true;
 }
 
 bool
@@ -183,13 +232,14 @@ metrics_start(struct loop *loop)
 		return false;
 	metrics->loop = loop;
 	metrics->http = evhttp_new(loop->base);
-	if (metrics->http == NULL)
+	metrics->timer = evtimer_new(loop->base, on_timer, metrics);
+	if (metrics->http == NULL || metrics->timer == NULL)
 		return false;
 	evhttp_set_timeout(metrics->http, HTTP_SECONDS);
 	evhttp_set_max_headers_size(metrics->http, HTTP_BYTES);
 	evhttp_set_max_body_size(metrics->http, HTTP_BYTES);
 	evhttp_set_allowed_methods(metrics->http, EVHTTP_REQ_GET);
-	if (!bind_http(metrics->http, loop->conf->metrics)) {
+	if (!bind_http(metrics, loop->conf->metrics)) {
 		log_line(LOG_ERR, "cannot listen for metrics", "metrics",
 		    loop->conf->metrics, "why", strerror(errno), NULL);
 		return false;
@@ -203,6 +253,8 @@ metrics_stop(struct loop *loop)
 {
 	if (loop->metrics != NULL && loop->metrics->http != NULL)
 		evhttp_free(loop->metrics->http);
+	if (loop->metrics != NULL && loop->metrics->timer != NULL)
+		event_free(loop->metrics->timer);
 	free(loop->metrics);
 	loop->metrics = NULL;
 }

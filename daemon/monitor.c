@@ -3,7 +3,6 @@
  * See monitor.h.  The process loops over requests; what may take long (a
  * reload, a probe) is done by a worker forked for it, which replies itself.
  */
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
@@ -18,6 +17,7 @@
 #include <unistd.h>
 
 #include "handshake.h"
+#include "memory.h"
 #include "monitor.h"
 #include "place.h"
 #include "reload.h"
@@ -344,8 +344,7 @@ become_monitor(int fd, const char *conf_path, struct conf *conf)
 	set_signals();
 	leave_terminal();
 	(void)prctl(PR_SET_NAME, "stekd-monitor", 0, 0, 0);
-	if (!conf->allow_unlocked &&
-	    mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
+	if (!conf->allow_unlocked && !memory_lock())
 		_exit(1);
 	monitor.message = stek_file_alloc(MONITOR_REQUEST_MAX);
 	if (monitor.message != NULL)

@@ -121,8 +121,8 @@ class Daemon(Stekd):
 
     def dial(self):
         client = socket.socket(socket.AF_UNIX)
-        client.settimeout(30)
         client.connect(self.path("control"))
+        client.settimeout(30)
         return client
 
     def ask(self, request):
@@ -184,9 +184,13 @@ def replace(path, data):
 
 
 def read_answer(client):
+    """To the end; of a request that was not read to its end, a reset."""
     data = b""
     while True:
-        more = client.recv(65536)
+        try:
+            more = client.recv(65536)
+        except ConnectionResetError:
+            more = b""
         data += more
         if not more:
             return [json.loads(line) for line in data.splitlines()]

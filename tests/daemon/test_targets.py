@@ -447,7 +447,9 @@ def test_commands_get_default_signals_and_a_plain_environment(quiet):
     quiet.begin().wait_state("web", "applied")
     seen = read(path).decode()
     for mask in ("SigBlk", "SigIgn"):
-        assert f"{mask}:\t{0:016x}" in seen
+        bits = int(seen.split(mask + ":")[1].split()[0], 16)
+        # 32 and 33 are libc's own; posix_spawn(3), and so make, ignores them.
+        assert bits & ~(3 << 31) == 0, mask
     assert "\n/\n0022\n" in seen and "hunter2" not in seen
     assert seen.count(" -> ") == 4, "more than 0, 1, 2 and ls's own"
 

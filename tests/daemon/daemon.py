@@ -172,13 +172,11 @@ def read(path):
 
 
 def replace(path, data):
-    """By rename, with the mode and owner of what was there."""
+    """By rename, private, and its folder's owner's."""
     fresh = path + ".fresh"
     with open(fresh, "wb") as out:
         os.fchmod(out.fileno(), 0o600)
-        if os.path.exists(path):
-            was = os.stat(path)
-            os.fchown(out.fileno(), was.st_uid, was.st_gid)
+        os.fchown(out.fileno(), *owner(os.path.dirname(path)))
         out.write(data)
     os.rename(fresh, path)
 

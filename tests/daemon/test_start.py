@@ -161,7 +161,6 @@ def test_a_farm_key_that_others_can_get_at(stekd, bits, uid):
 
 def keep(stekd, **options):
     stekd.keep(sealing(), **options)
-    os.chown(stekd.set_path, 65534, 65534)
 
 
 def test_a_missing_store(stekd):
@@ -189,7 +188,6 @@ def test_a_set_of_another_farm(stekd):
 @pytest.mark.parametrize("size", [0, 100, 1721, 1723, 100000])
 def test_a_set_that_is_garbage(stekd, size):
     replace(stekd.set_path, os.urandom(size))
-    os.chown(stekd.set_path, 65534, 65534)
     refuses(stekd, stekd.set_path, "expected an encoded set of 1722 bytes")
 
 
@@ -197,7 +195,6 @@ def test_an_altered_set(stekd):
     data = bytearray(encode("example", stekd.farm_key(), [sealing()], 3))
     data[500] ^= 1
     replace(stekd.set_path, bytes(data))
-    os.chown(stekd.set_path, 65534, 65534)
     refuses(stekd, stekd.set_path, "left as it is")
 
 

@@ -167,8 +167,6 @@ make_room(struct stek_set *set, const struct stek_policy *policy, int64_t now)
 		return;
 	if (key == NULL)
 		key = &set->keys[0];
-	if (key == stek_set_sealing(set, now))
-		key = &set->keys[set->count - 1];
 	(void)stek_set_remove(set, key->name);
 }
 
@@ -251,8 +249,7 @@ next_from(
 
 	if (2 * (from - now) < policy->lead)
 		from = now + policy->lead;
-	from = earlier(from, last->seal_until);
-	return from > now ? from : now;
+	return earlier(from, last->seal_until);
 }
 
 /* Bring a set to what it should be now. */

@@ -132,6 +132,7 @@ a_now_that_no_clock_shows_is_refused(void **state)
 {
 	static const int64_t nows[] = {
 	    INT64_MIN, -1, 0, INT64_C(253402300800), INT64_MAX};
+	static const uint8_t unknown[STEK_NAME_LEN] = "no such key";
 	struct situation *s = *state;
 	size_t i;
 
@@ -144,6 +145,9 @@ a_now_that_no_clock_shows_is_refused(void **state)
 		    STEK_ERR_TIMES);
 		assert_int_equal(
 		    stek_plan_revoke(s->set, &s->policy, nows[i], NULL, s->set),
+		    STEK_ERR_TIMES);
+		assert_int_equal(stek_plan_revoke(s->set, &s->policy, nows[i],
+		                     unknown, s->set),
 		    STEK_ERR_TIMES);
 	}
 	assert_int_equal(s->set->count, 0);
@@ -358,6 +362,19 @@ rotating_is_no_later_than_the_plan_would_be(void **state)
 }
 
 static void
+rotating_from_a_moment_that_is_past_is_rotating_now(void **state)
+{
+	struct situation *s = *state;
+
+	plan_at(s, NOON);
+	assert_int_equal(stek_plan_rotate(s->set, &s->policy, NOON + HOUR,
+	                     NOON - HOUR, s->set),
+	    STEK_OK);
+	assert_times(&s->set->keys[0], NOON, NOON + HOUR, NOON + 13 * HOUR);
+	assert_int_equal(s->set->keys[1].seal_from, NOON + HOUR);
+}
+
+static void
 revoking_the_sealing_key_puts_a_new_one_in_its_place(void **state)
 {
 	struct situation *s = *state;
@@ -449,6 +466,7 @@ main(void)
 	    CASE(rotating_mints_a_key_if_none_is_pending),
 	    CASE(rotating_later_than_planned_is_no_change),
 	    CASE(rotating_is_no_later_than_the_plan_would_be),
+	    CASE(rotating_from_a_moment_that_is_past_is_rotating_now),
 	    CASE(revoking_the_sealing_key_puts_a_new_one_in_its_place),
 	    CASE(revoking_all_leaves_no_old_key),
 	    CASE(revoking_an_unknown_name_changes_nothing_even_if_a_key_is_due),

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: ISC
+"""
+stekd's clock set while it runs, by hours and days and both ways.  Only its
+own clock: see shift.c.
+"""
+import os
+import struct
+import time
+
+import pytest
+
+from host import Timed
+from keys import Key
+from daemon import Daemon, haproxy_keys, in_folder, in_ring
+
+HOUR = 3600
+DAY = 24 * HOUR
+POLICY = ("1h", "2h", "10m")
+
+
+class Clock:
+    """What stekd takes the time to be."""
+
+    def __init__(self, path):
+        self.path = path
+        self.shift = 0
+        self.changes = 0
+        self.set(0)
+
+    def set(self, shift):
+        """This many seconds beside the machine's."""
+        self.shift = shift
+        self.changes += 1
+        mode = "r+b" if os.path.exists(self.path) else "w+b"
+        with open(self.path, mode) as file:
+            file.write(struct.pack("=qQ", shift, self.changes))
+
+    def now(self):
+        return time.time() + self.shift
+
+
+class Shifted(Daemon):
+    def __init__(self, farm, **options):
+        super().__init__(farm, policy=POLICY, **options)
+        self.clock = Clock(self.path("clock"))
+        self.file = self.add("file", "haproxy")
+        self.folder = self.add("folder", "nginx")
+        self.ring = self.add("ring", "ring")
+
+    def run(self, *command, env=None):
+        super().run(*command, env={"LD_PRELOAD": os.environ["SHIFTER"],
+                                   "SHIFT": self.clock.path, **(env or {})})
+
+    def set(self, shift):
+        """And wait until it has planned by that time."""
+        times = self.said().count("the clock was set")
+        self.clock.set(shift)
+        self.wait_said("the clock was set", times + 1)
+        self.wait_settled()
+        assert abs(self.status()["now"] - self.clock.now()) < 5
+
+    def keys(self, *states):
+        return [key["name"] for key in self.status()["keys"]
+                if key["state"] in states]
+
+    def check(self):
+        """All targets have just what stekd has, and one key seals."""
+        status = self.status()
+        sealing, = self.keys("sealing")
+        assert status["sealing"] == sealing
+        names = sorted(key["name"] for key in status["keys"])
+        assert in_folder(self.folder) == names
+        assert haproxy_keys(self.file)[1][0] == sealing
+        for name in names:
+            assert in_ring(self.ring, name)
+        assert status["version"] == self.kept()[0]
+        assert all(target["state"] == "applied" for target in
+                   status["targets"])
+        assert status["wake"] > status["now"]
+        return sealing
+
+
+@pytest.fixture
+def stekd(farm):
+    daemon = Shifted(farm)
+    yield daemon.begin()
+    daemon.stop()
+
+
+def test_a_day_goes_by_key_by_key(stekd):
+    """Each is handed out 10 minutes ahead, and goes when it should."""
+    stekd.wait_settled()
+    order = [stekd.check()]
+    born = stekd.status()["keys"][0]["seal_from"]
+    start = born - int(time.time())
+    for hour in range(1, 25):
+        stekd.set(start + hour * HOUR - 9 * 60)
+        pending, = stekd.keys("pending")
+        assert stekd.check() == order[-1]
+        stekd.set(start + hour * HOUR + 2)
+        assert stekd.check() == pending
+        order.append(pending)
+        # Whose tickets can be two hours old: those of the last three hours.
+        assert stekd.keys("opening") == order[:-1][-2:]
+    assert len(set(order)) == 25
+
+
+def test_a_leap_of_a_week_leaves_a_key_that_seals_and_no_old_one(stekd):
+    stekd.wait_settled()
+    old = stekd.check()
+    stekd.set(7 * DAY)
+    assert stekd.check() != old
+    assert old not in in_folder(stekd.folder)
+    assert not in_ring(stekd.ring, old)
+
+
+@pytest.mark.parametrize("back", [-1, -300, -2 * HOUR, -DAY, -400 * DAY])
+def test_set_back_it_seals_on_and_old_tickets_open(stekd, back):
+    stekd.wait_settled()
+    old = stekd.check()
+    stekd.set(back)
+    stekd.check()
+    assert old in in_folder(stekd.folder), "its tickets open no more"
+    stekd.set(0)
+    stekd.check()
+    assert old in in_folder(stekd.folder), "its tickets open no more"
+    stekd.set(9 * HOUR)
+    stekd.check()
+    assert old not in in_folder(stekd.folder)
+
+
+def test_back_and_forth_for_a_while_it_keeps_few_keys(stekd):
+    for i in range(10):
+        stekd.set(-DAY if i % 2 == 0 else DAY)
+        stekd.check()
+        assert len(stekd.status()["keys"]) <= 8
+
+
+def test_before_1970_it_waits_with_the_keys_it_has(stekd):
+    stekd.wait_settled()
+    sealing = stekd.check()
+    stekd.clock.set(-int(time.time()) - DAY)
+    stekd.wait_said("cannot plan")
+    assert sealing in in_folder(stekd.folder)
+    stekd.set(0)
+    assert stekd.check() == sealing
+
+
+def test_a_host_that_follows_goes_by_its_clock_too(farm):
+    daemon = Shifted(farm, text="mint = false")
+    daemon.stek("init")
+    now = int(time.time())
+    keys = [Timed(Key(), now - 60, now + HOUR, now + 3 * HOUR),
+            Timed(Key(), now + 600, now + 2 * HOUR, now + 4 * HOUR)]
+    daemon.keep(*keys, version=5)
+    daemon.launch()
+    daemon.wait(daemon.status, "it answers")
+    daemon.wait_settled()
+    assert daemon.check() == keys[0].name
+    daemon.set(HOUR // 2)
+    assert daemon.check() == keys[1].name, "the later one seals"
+    daemon.set(0)
+    assert daemon.check() == keys[0].name
+    daemon.set(3 * HOUR)
+    assert daemon.status()["sealing"] is None
+    assert not in_ring(daemon.ring, haproxy_keys(daemon.file)[1][0])
+    daemon.set(5 * HOUR)
+    assert not in_ring(daemon.ring, keys[1].name)
+    assert daemon.status()["version"] == 5
+    daemon.stop()

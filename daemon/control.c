@@ -10,7 +10,6 @@
 #include <event2/event.h>
 #include <event2/listener.h>
 #include <jansson.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include "control.h"
 #include "log.h"
 #include "loop.h"
+#include "request.h"
 
 #define OUT_OF_MEMORY "{\"done\": false, \"error\": \"out of memory\"}"
 
@@ -189,55 +189,25 @@ await_targets(struct client *client, enum stek_err err)
 }
 
 static void
-do_revoke(struct client *client, json_t *request)
-{
-	struct rotate *rotate = &client->control->loop->rotate;
-	const char *hex = json_string_value(json_object_get(request, "key"));
-	uint8_t name[STEK_NAME_LEN];
-	size_t len;
-
-	if (json_is_true(json_object_get(request, "all")) && hex == NULL) {
-		await_targets(client, rotate_revoke(rotate, NULL));
-		return;
-	}
-	if (hex == NULL || strlen(hex) != STEK_NAME_HEX - 1 ||
-	    sodium_hex2bin(
-	        name, sizeof(name), hex, strlen(hex), NULL, &len, NULL) != 0) {
-		refuse(client, "expected \"all\": true, or \"key\" and a key "
-		               "name of 32 hex digits");
-		return;
-	}
-	if (stek_set_find(rotate->set, name) == NULL) {
-		refuse(client, "the farm has no key of that name; nothing "
-		               "was changed");
-		return;
-	}
-	await_targets(client, rotate_revoke(rotate, name));
-}
-
-static void
-obey(struct client *client, json_t *request)
+obey(struct client *client, const struct request *request)
 {
 	struct loop *loop = client->control->loop;
-	const char *verb = json_string_value(json_object_get(request, "do"));
+	struct rotate *rotate = &loop->rotate;
 
-	client->since = clock_ms();
-	if (verb == NULL)
-		refuse(client, "expected a JSON object with \"do\"");
-	else if (strcmp(verb, "status") == 0)
+	if (request->what == REQUEST_STATUS)
 		end(client, status_object(loop));
 	else if (!loop->conf->mint)
 		refuse(client, "this host only follows its store (mint = "
 		               "false); ask the host that makes the keys");
-	else if (strcmp(verb, "rotate") == 0)
-		await_targets(
-		    client, rotate_ahead(&loop->rotate,
-		                json_is_true(json_object_get(request, "now"))));
-	else if (strcmp(verb, "revoke") == 0)
-		do_revoke(client, request);
+	else if (request->what == REQUEST_ROTATE)
+		await_targets(client, rotate_ahead(rotate, request->at_once));
+	else if (request->all)
+		await_targets(client, rotate_revoke(rotate, NULL));
+	else if (stek_set_find(rotate->set, request->name) == NULL)
+		refuse(client, "the farm has no key of that name; nothing "
+		               "was changed");
 	else
-		refuse(client, "unknown \"do\"; expected status, rotate or "
-		               "revoke");
+		await_targets(client, rotate_revoke(rotate, request->name));
 }
 
 static void
@@ -245,7 +215,8 @@ on_read(struct bufferevent *bev, void *arg)
 {
 	struct evbuffer *input = bufferevent_get_input(bev);
 	struct client *client = arg;
-	json_t *request;
+	struct request request;
+	const char *wrong;
 	size_t len;
 	char *line;
 
@@ -259,9 +230,12 @@ on_read(struct bufferevent *bev, void *arg)
 			refuse(client, "the request is too long");
 		return;
 	}
-	request = json_loadb(line, len, 0, NULL);
-	obey(client, request);
-	json_decref(request);
+	client->since = clock_ms();
+	wrong = request_read(line, len, &request);
+	if (wrong == NULL)
+		obey(client, &request);
+	else
+		refuse(client, wrong);
 	free(line);
 }
 

@@ -2,6 +2,7 @@
 /* See loop.h. */
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include <errno.h>
 #include <event2/event.h>
@@ -312,7 +313,9 @@ on_child(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	lose_monitor(arg);
+	/* Who is stopped, by a debugger say, has not ended. */
+	if (waitpid(-1, NULL, WNOHANG) != 0)
+		lose_monitor(arg);
 }
 
 static void

@@ -376,6 +376,14 @@ push_haproxy(const char *socket_path, const char *path, char *why, size_t size)
 	bool good = false;
 	int n;
 
+	/* Its command line knows words, and several commands on a line. */
+	if (strpbrk(path, " \t\r\n;\\#\"'") != NULL) {
+		(void)snprintf(why, size,
+		    "%s: haproxy's socket takes no path with blanks, quotes "
+		    "or one of ;\\#",
+		    path);
+		return false;
+	}
 	err = stek_file_read(path, FORMAT_BYTES_MAX, &file, &len);
 	room = strlen(path) + LINE_MAX_LEN;
 	command = stek_file_alloc(room);

@@ -388,7 +388,7 @@ target_update(struct target *target, const struct stek_set *set, bool revoking)
 void
 target_reply(struct target *target, const struct monitor_reply *reply)
 {
-	if (reply->serial != target->serial)
+	if (target->serial == 0 || reply->serial != target->serial)
 		return;
 	target->serial = 0;
 	if (reply->op == MONITOR_PLACE && reply->changed)

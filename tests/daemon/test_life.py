@@ -204,6 +204,22 @@ def test_without_its_monitor_it_ends_with_an_error(stekd):
     assert stekd.said().count("the monitor process is gone") == 1
 
 
+def test_a_monitor_that_is_stopped_for_a_while_is_waited_for(stekd):
+    """As by somebody who looks at it."""
+    stekd.add("web", "haproxy")
+    stekd.begin().wait_state("web", "applied")
+    monitor = stekd.monitor()
+    os.kill(monitor, signal.SIGSTOP)
+    wait_until(lambda: b"State:\tT" in read(f"/proc/{monitor}/status"),
+               "it is stopped")
+    with stekd.dial() as client:
+        client.sendall(b'{"do": "rotate", "now": true}\n')
+        assert b"version" in client.recv(4096)
+        assert stekd.state("web") == "working"
+        os.kill(monitor, signal.SIGCONT)
+        stekd.wait_state("web", "applied")
+
+
 @pytest.mark.parametrize("when", [0, 0.002, 0.005, 0.01, 0.02, 0.05])
 def test_sighup_while_it_starts_does_not_end_it(stekd, when):
     stekd.stek("init")

@@ -123,7 +123,7 @@ place(struct monitor *monitor, const struct wire_request *head, size_t len,
 	} else if (!is_ring && !head->is_ring &&
 	           unpack(monitor->message, len, &out)) {
 		place_files(target, conf->allow_disk, request->revoking != 0,
-		    &out, &result);
+		    request->renew != 0, &out, &result);
 	}
 	reply->ok = result.ok;
 	reply->changed = result.changed;

@@ -32,6 +32,7 @@ struct monitor_request {
 	uint64_t serial; /* comes back with the reply */
 	uint8_t hash[CONF_HASH_LEN]; /* of the sender's configuration */
 	uint8_t revoking; /* PLACE: a key is taken away before its time */
+	uint8_t renew; /* PLACE: what is there already gets a new time */
 };
 
 struct monitor_reply {

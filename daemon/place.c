@@ -264,9 +264,19 @@ place_done(const struct conf_target *target)
 	}
 }
 
+static bool
+renew_file(const char *path, struct place_result *result)
+{
+	result->changed = true;
+	if (utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW) == 0)
+		return true;
+	fail(result, "%s: %s", path, strerror(errno));
+	return false;
+}
+
 /* False: it was not written; result says why. */
 static bool
-place_file(const struct conf_target *target, bool revoking,
+place_file(const struct conf_target *target, bool revoking, bool renew,
     const struct format_file *file, struct place_result *result)
 {
 	char path[FORMAT_PATH_MAX + NAME_MAX_LEN + 2];
@@ -274,7 +284,7 @@ place_file(const struct conf_target *target, bool revoking,
 
 	full_path(target, file->name, path, sizeof(path));
 	if (is_there(target, path, file, &age))
-		return true;
+		return !renew || renew_file(path, result);
 	if (!revoking && age >= 0 && age < spacing) {
 		fail(result,
 		    "%s: its server would miss a second write within "
@@ -348,7 +358,7 @@ tidy(const struct conf_target *target, const struct format_out *out)
 
 void
 place_files(const struct conf_target *target, bool allow_disk, bool revoking,
-    const struct format_out *out, struct place_result *result)
+    bool renew, const struct format_out *out, struct place_result *result)
 {
 	size_t i;
 
@@ -368,7 +378,8 @@ place_files(const struct conf_target *target, bool allow_disk, bool revoking,
 	if (revoking && !owe(target, true, result))
 		return;
 	for (i = 0; i < out->count && result->ok; i++)
-		(void)place_file(target, revoking, &out->files[i], result);
+		(void)place_file(
+		    target, revoking, renew, &out->files[i], result);
 	if (result->ok && is_folder_format(target))
 		tidy(target, out);
 	if (result->ok && !is_folder_format(target))

@@ -32,12 +32,13 @@ STEK_CHECKED bool place_check(
 bool place_on_disk(const struct conf_target *);
 
 /*
- * Write what differs; revoking: also within the format's spacing.  For a
+ * Write what differs; revoking: also within the format's spacing; renew: what
+ * does not differ gets a new time, as some servers look at that.  For a
  * target with a reload, what was written is owed to its server, also after a
  * restart of stekd, until place_done().
  */
 void place_files(const struct conf_target *, bool allow_disk, bool revoking,
-    const struct format_out *, struct place_result *);
+    bool renew, const struct format_out *, struct place_result *);
 void place_done(const struct conf_target *);
 
 /* A ring that stays mapped between publishes; zeroed at first. */

@@ -13,7 +13,7 @@
 
 #define VERIFY_SECONDS  10 /* for a reload to show on the wire */
 #define RETRY_MAX       300 /* s between two attempts at most */
-#define PROBE_PAUSE_MAX 8 /* s between two probes at most */
+#define PROBE_PAUSE_MAX 2 /* s between two probes at most */
 
 static void proceed(struct target *);
 
@@ -79,6 +79,7 @@ settle(struct target *target, enum target_state state)
 		pay(target);
 		target->applied = target->version;
 		target->revoking = false;
+		target->told_twice = false;
 		target->attempts = 0;
 		target->next_try = 0;
 		target->error[0] = '\0';
@@ -121,8 +122,10 @@ static void
 ask(struct target *target, enum monitor_op op, const struct format_out *out,
     const struct stek_set *set)
 {
-	struct monitor_request request = {
-	    .op = op, .index = target->index, .revoking = target->revoking};
+	struct monitor_request request = {.op = op,
+	    .index = target->index,
+	    .revoking = target->revoking,
+	    .renew = target->renew};
 	struct loop *loop = target->loop;
 
 	memcpy(request.hash, loop->conf->hash, sizeof(request.hash));
@@ -214,6 +217,7 @@ after_place(struct target *target, const struct monitor_reply *reply)
 		fail(target, TARGET_PLACE, reply->text);
 		return;
 	}
+	target->renew = false;
 	target->stale |= must_forget;
 	if (must_forget && target->conf->reload[0] == '\0') {
 		fail(target, TARGET_PLACE,
@@ -250,12 +254,36 @@ probe(struct target *target)
 		return;
 	}
 	if (target->deadline == 0) {
-		if (!target->revoking)
+		if (!target->revoking || target->conf->reload[0] == '\0')
 			patience += target->conf->format->tick;
 		target->deadline = now + patience * 1000;
 		target->probes = 0;
 	}
 	ask(target, MONITOR_PROBE, NULL, NULL);
+}
+
+/*
+ * Time is up.  Perhaps a reload was lost: one more, then only further looks.
+ * Traffic Server, for one, passes over a file that was written in the second
+ * in which it last read one, until its time changes.
+ */
+static void
+tell_again(struct target *target, const char *why)
+{
+	bool once = target->attempts == 0 && !target->told_twice;
+
+	target->stale = once;
+	target->renew = once;
+	if (!once || target->conf->reload[0] == '\0' ||
+	    target->conf->format->tick != 0) {
+		fail(target, TARGET_PLACE, why);
+		return;
+	}
+	log_line(LOG_WARNING, "target reloads once more", "target",
+	    target->conf->name, "why", why, NULL);
+	target->told_twice = true;
+	target->step = TARGET_PLACE;
+	proceed(target);
 }
 
 static void
@@ -290,9 +318,7 @@ after_probe(struct target *target, const struct monitor_reply *reply)
 		call_later(target, pause);
 		return;
 	}
-	/* Perhaps a reload was lost: one more, then only further looks. */
-	target->stale = target->attempts == 0;
-	fail(target, TARGET_PLACE, why);
+	tell_again(target, why);
 }
 
 static void
@@ -319,6 +345,7 @@ static void
 restart(struct target *target)
 {
 	target->again = false;
+	target->told_twice = false;
 	target->attempts = 0;
 	target->step = TARGET_PLACE;
 	(void)event_del(target->timer);

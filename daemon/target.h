@@ -41,6 +41,8 @@ struct target {
 	bool revoking; /* a key was taken away before its time */
 	bool stale; /* its server has not taken the file */
 	bool owed; /* the monitor has noted that */
+	bool renew; /* nor will it, unless the file looks newer */
+	bool told_twice; /* it was, as once was not enough */
 
 	enum target_step step;
 	uint64_t serial; /* of the request in flight, or 0 */

@@ -362,8 +362,23 @@ static enum stek_err
 request_revoke(
     struct rotate *rotate, int64_t now, const void *arg, struct stek_set *next)
 {
-	return stek_plan_revoke(
-	    rotate->set, &rotate->loop->conf->policy, now, arg, next);
+	const struct stek_policy *policy = &rotate->loop->conf->policy;
+	const struct stek_key *before, *after;
+	enum stek_err err;
+
+	err = stek_plan_revoke(rotate->set, policy, now, arg, next);
+	if (err != STEK_OK || next->version == rotate->set->version)
+		return err;
+	/*
+	 * Only another sealing key shows on the wire that a server has read
+	 * its keys anew, and so has dropped the revoked one.
+	 */
+	before = stek_set_sealing(rotate->set, now);
+	after = stek_set_sealing(next, now);
+	if (before == NULL || after == NULL ||
+	    memcmp(before->name, after->name, STEK_NAME_LEN) != 0)
+		return STEK_OK;
+	return stek_plan_rotate(next, policy, now, now, next);
 }
 
 enum stek_err

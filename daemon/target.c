@@ -14,6 +14,8 @@
 #define VERIFY_SECONDS  10 /* for a reload to show on the wire */
 #define RETRY_MAX       300 /* s between two attempts at most */
 #define PROBE_PAUSE_MAX 2 /* s between two probes at most */
+#define PROOFS          3 /* in a row, it takes while revoking, */
+#define PROOF_PAUSE     150 /* ms apart */
 
 static void proceed(struct target *);
 
@@ -258,8 +260,22 @@ probe(struct target *target)
 			patience += target->conf->format->tick;
 		target->deadline = now + patience * 1000;
 		target->probes = 0;
+		target->proofs = 0;
 	}
 	ask(target, MONITOR_PROBE, NULL, NULL);
+}
+
+/*
+ * One proof is of one process.  While nginx, for one, replaces its workers,
+ * the old ones accept connections for another 0.1 s, with the revoked keys.
+ */
+static bool
+is_lasting(struct target *target)
+{
+	if (!target->revoking || ++target->proofs >= PROOFS)
+		return true;
+	call_later(target, PROOF_PAUSE);
+	return false;
 }
 
 /*
@@ -302,6 +318,8 @@ after_probe(struct target *target, const struct monitor_reply *reply)
 		    why, sizeof(why), "%.*s", CONF_WHY_LEN - 1, reply->text);
 	target->proof = verdict;
 	if (verdict == FORMAT_TICKET_NAMED || verdict == FORMAT_TICKET_PROVEN) {
+		if (!is_lasting(target))
+			return;
 		target->verified = verify.now;
 		target->stale = false;
 		settle(target, target->conf->format->ticket == NULL
@@ -309,6 +327,7 @@ after_probe(struct target *target, const struct monitor_reply *reply)
 		                   : TARGET_VERIFIED);
 		return;
 	}
+	target->proofs = 0;
 	if (clock_ms() < target->deadline) {
 		pause = INT64_C(50)
 		        << (target->probes < 8 ? target->probes : 8);

@@ -49,6 +49,7 @@ struct target {
 	bool again; /* wanted changed meanwhile */
 	int64_t deadline; /* for the probe to see the key, by clock_ms() */
 	unsigned int probes;
+	unsigned int proofs; /* in a row, while revoking */
 
 	enum target_state state;
 	enum format_ticket proof; /* of the last verify */

@@ -92,7 +92,8 @@ def test_one_key_goes_and_the_others_stay(stekd):
         assert secrets_of(stekd)[name] == old[name]
         assert name in in_folder(stekd.folder)
         assert in_ring(stekd.ring, name)
-    assert stekd.status()["sealing"] == sealing
+    # Without a new sealing key no handshake shows that a server let go.
+    assert stekd.status()["sealing"] not in old
 
 
 def test_the_sealing_key_goes_and_another_takes_over_at_once(stekd):

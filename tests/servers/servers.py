@@ -119,6 +119,8 @@ class Apache(Server):
     FORMAT = "apache"
     SHORT = True
     OVERLAP = False
+    RENEWS = ()
+    SETTLES = "failed"
     MODULES = ("mpm_event", "authz_core", "ssl")
 
     def configure(self, shared):
@@ -167,10 +169,11 @@ SSLSessionCache none
     @classmethod
     def of_key(cls, ticket, key):
         """By its name alone: test_control.py says why."""
-        return ticket.name == key.name
+        return cls.named(ticket, key.name)
 
 
 class H2o(Server):
+    """It looks for a file of another second every ten seconds."""
     KIND = "h2o"
     FORMAT = "h2o"
     OWNER = "nobody:nogroup"
@@ -309,7 +312,6 @@ tls-min-proto-version=TLSv1.2
 tls-max-proto-version=TLSv1.3
 workers=2
 user=nobody
-pid-file={self.path("pid")}
 errorlog-file={self.path("error.log")}
 accesslog-file=/dev/null
 {include}
@@ -317,6 +319,11 @@ accesslog-file=/dev/null
 
     def command(self):
         return ("nghttpx", "--conf=" + self.path("nghttpx.conf"))
+
+    def start(self, shared=True):
+        """Its own pid file is its user's to write, and so no good to root."""
+        super().start(shared)
+        self.write("pid", f"{self.child.pid}\n")
 
     def reload_command(self):
         return "signal:HUP:" + self.path("pid")
@@ -416,14 +423,18 @@ class Stunnel(Server):
     KIND = "stunnel"
     FORMAT = "stunnel"
     OVERLAP = False
+    NAME_DIGITS = 0         # only the MAC tells
+    RENEWS = ()
     OWNER = "nobody:nogroup"
 
     def __init__(self, farm, name):
         super().__init__(farm, name)
         os.mkdir(self.path("run"))
         shutil.chown(self.path("run"), "nobody")
+        # It reads every file of a folder, hidden ones too, or none at all if
+        # it may not read one: there must be nothing but the keys.
         os.mkdir(self.path("keys.d"))
-        self.keys = self.path("keys.d", "10-keys.conf")
+        os.symlink("../keys", self.path("keys.d", "keys.conf"))
 
     def configure(self, shared):
         include = f"include = {self.path('keys.d')}" if shared else ""
@@ -433,12 +444,12 @@ pid = {self.path("run/pid")}
 setuid = nobody
 setgid = nogroup
 syslog = no
+{include}
 [tls]
 accept = 127.0.0.1:{self.port}
 connect = 127.0.0.1:1
 cert = {self.farm.cert}
 key = {self.farm.cert_key}
-{include}
 """)
 
     def command(self):
@@ -452,18 +463,16 @@ key = {self.farm.cert_key}
                 f"ticketKeySecret = {keys[0].aes.hex()}\n"
                 f"ticketMacSecret = {keys[0].mac.hex()}\n".encode()}
 
-    @classmethod
-    def of_key(cls, ticket, key):
-        """Its tickets do not begin with a key name."""
-        return ticket.proven_by(key.mac)
-
 
 class Kresd(Server):
     KIND = "knot-resolver"
     FORMAT = "knot-resolver"
     VERSIONS = ("1.3",)
     OVERLAP = False
-    NAMED = False
+    NAME_DIGITS = 0         # names are derived, by the time too
+    PROOF = None
+    SETTLES = "applied"
+    RENEWS = ()
     OWNER = "knot-resolver:knot-resolver"
 
     def configure(self, shared):
@@ -490,7 +499,9 @@ net.tls('{self.farm.cert}', '{self.farm.cert_key}')
                 self.path("pid"))
 
     def reload_command(self):
-        return f"kill $(cat {self.path('pid')})"
+        # Until the old one is gone: no ticket tells one from the other.
+        return (f"pid=$(cat {self.path('pid')}); kill $pid; "
+                "while kill -0 $pid 2>/dev/null; do sleep 0.02; done")
 
     def encode(self, keys):
         return {"": keys[0].a80()}
@@ -500,6 +511,9 @@ class Lighttpd(Server):
     KIND = "lighttpd"
     FORMAT = "lighttpd"
     OWNER = "www-data:www-data"
+    RELOAD_KEEPS_OLD = False    # it remembers keys until it is restarted
+    FORGETS = False
+    BOOTS_AFTER = True      # what is there is looked at every 64 s only
     MODULE = "mod_openssl"
 
     def configure(self, shared):
@@ -522,8 +536,6 @@ ssl.privkey = "{self.farm.cert_key}"
     def command(self):
         return ("lighttpd", "-D", "-f", self.path("lighttpd.conf"))
 
-    RELOAD_KEEPS_OLD = False    # it remembers keys until it is restarted
-
     def reload_command(self):
         """Only for revoking: it forgets every key but the file's."""
         return "signal:USR1:" + self.path("pid")
@@ -537,23 +549,27 @@ ssl.privkey = "{self.farm.cert_key}"
 class LighttpdWolfssl(Lighttpd):
     """Its tickets' MAC is of the ciphertext alone."""
     KIND = "lighttpd-wolfssl"
+    RENEWS = ("1.3",)
     MODULE = "mod_wolfssl"
 
     @classmethod
     def of_key(cls, ticket, key):
         inner = Ticket(ticket.version, ticket.bytes[34:], ticket.hint)
-        return ticket.name == key.name and inner.proven_by(key.mac)
+        return cls.named(ticket, key.name) and inner.proven_by(key.mac)
 
 
 class LighttpdMbedtls(Lighttpd):
-    """AES-GCM tickets with names of four bytes."""
+    """Its tickets are AES-GCM's and show four bytes of the name."""
     KIND = "lighttpd-mbedtls"
     MODULE = "mod_mbedtls"
     VERSIONS = ("1.2",)
+    NAME_DIGITS = 8
+    PROOF = "name"
+    RENEWS = ()
 
     @classmethod
     def of_key(cls, ticket, key):
-        return ticket.name[:8] == key.name[:8]
+        return cls.named(ticket, key.name)
 
 
 class LighttpdGnutls(Lighttpd):

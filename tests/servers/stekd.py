@@ -65,9 +65,10 @@ policy {{ rotate = "{rotate}" tickets = "{tickets}" lead = "{lead}" }}
         """What `stek status --json` says; None if stekd does not answer."""
         got = self.stek("status", "--json", check=False)
         try:
-            return json.loads(got.stdout)
+            status = json.loads(got.stdout)
         except ValueError:
             return None
+        return status if status.get("done") else None
 
     def target(self, name):
         return next(target for target in self.status()["targets"]

@@ -60,7 +60,7 @@ def test_with_a_shared_key_a_ticket_resumes_at_the_sibling(shared, kind):
 
 
 def test_the_ticket_is_of_the_key_that_was_written(shared, kind, keys):
-    if not kind.NAMED:
+    if kind.PROOF is None:
         pytest.skip("nothing in its tickets tells their key")
     for version in kind.VERSIONS:
         ticket = new_ticket(shared[0].port, version)
@@ -69,8 +69,8 @@ def test_the_ticket_is_of_the_key_that_was_written(shared, kind, keys):
 
 def uses(server, version, key, old):
     """Is key in use there, or, where that is not to be seen, old no more?"""
-    seen = try_visit(server.port, version, None if server.NAMED else old)
-    if seen is None or not server.NAMED:
+    seen = try_visit(server.port, version, None if server.PROOF else old)
+    if seen is None or server.PROOF is None:
         return seen is not None and seen.full
     return seen.ticket is not None and server.of_key(seen.ticket, key)
 

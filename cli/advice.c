@@ -19,7 +19,7 @@ static const struct advice table[] = {
     {"lighttpd", "beside ssl.pemfile in lighttpd.conf", "ssl.stek-file = \"@\"",
         "systemctl kill -s USR1 lighttpd", "www-data"},
     {"apache", "beside SSLCertificateFile", "SSLSessionTicketKeyFile @",
-        "apachectl graceful", NULL},
+        "systemctl try-reload-or-restart apache2", NULL},
     {"h2o", "at the top level of h2o.conf",
         "ssl-session-resumption: {mode: ticket, ticket-store: file, "
         "ticket-file: @}",

@@ -73,7 +73,7 @@ def test_a_ring_goes_on_while_a_reload_hangs(farm):
     """Which has nothing to do with it, but was begun before."""
     daemon = Daemon(farm)
     flag = daemon.path("flag")
-    daemon.add("web", "haproxy", reload=f"touch {flag}; exec sleep 600")
+    daemon.add("web", "haproxy", reload=f"touch {flag}; exec tail -f {flag}")
     daemon.add("ring", "ring")
     daemon.begin()
     daemon.wait(lambda: os.path.exists(flag), "the reload hangs")
@@ -215,7 +215,8 @@ def test_a_storm_during_rotations_does_no_harm(farm):
 
 def test_sighup_while_somebody_waits_tells_him(farm):
     daemon = Daemon(farm)
-    daemon.add("web", "haproxy", reload="exec sleep 600")
+    daemon.add(
+        "web", "haproxy", reload=f"exec tail -f {daemon.path('stek.conf')}")
     daemon.begin()
     with subprocess.Popen(
             [os.environ["STEK"], "-c", daemon.conf, "rotate", "--now"],

@@ -142,7 +142,7 @@ def test_what_a_killed_one_left_is_taken_over(stekd):
 def test_a_hanging_reload_of_a_killed_one_does_not_keep_the_next_out(stekd):
     """Nor does it keep a ring busy, or the control socket alive."""
     flag = stekd.path("flag")
-    stekd.add("web", "haproxy", reload=f"touch {flag}; exec sleep 600")
+    stekd.add("web", "haproxy", reload=f"touch {flag}; exec tail -f {flag}")
     stekd.add("ring", "ring")
     stekd.begin()
     stekd.wait(lambda: os.path.exists(flag), "the reload hangs")
@@ -181,7 +181,7 @@ def test_it_ends_with_0_when_told(stekd, number):
 
 def test_it_ends_with_0_while_a_reload_runs(stekd):
     flag = stekd.path("flag")
-    stekd.add("web", "haproxy", reload=f"touch {flag}; exec sleep 600")
+    stekd.add("web", "haproxy", reload=f"touch {flag}; exec tail -f {flag}")
     stekd.begin()
     stekd.wait(lambda: os.path.exists(flag), "the reload runs")
     assert stekd.end() == 0
@@ -196,7 +196,7 @@ def test_the_monitor_ends_with_a_main_process_that_was_killed(stekd):
 def test_without_its_monitor_it_ends_with_an_error(stekd):
     """At once, although a worker still has the monitor's socket."""
     flag = stekd.path("flag")
-    stekd.add("web", "haproxy", reload=f"touch {flag}; exec sleep 600")
+    stekd.add("web", "haproxy", reload=f"touch {flag}; exec tail -f {flag}")
     stekd.begin()
     stekd.wait(lambda: os.path.exists(flag), "a worker is at work")
     os.kill(stekd.monitor(), signal.SIGKILL)
@@ -247,7 +247,8 @@ class Notified:
 
 def test_ready_comes_when_files_are_placed_and_stopping_at_the_end(stekd):
     """Placed, not reloaded: servers may wait for stekd to be ready."""
-    path = stekd.add("web", "haproxy", reload="exec sleep 600")
+    path = stekd.add(
+        "web", "haproxy", reload=f"exec tail -f {stekd.path('stek.conf')}")
     failing = stekd.add("failing", "haproxy", stekd.path("no", "such"))
     stekd.stek("init")
     notified = Notified(stekd.path("notify"))
@@ -276,7 +277,8 @@ def background(daemon, *args):
 
 
 def test_without_f_it_goes_into_the_background_once_files_are_placed(stekd):
-    path = stekd.add("web", "haproxy", reload="exec sleep 600")
+    path = stekd.add(
+        "web", "haproxy", reload=f"exec tail -f {stekd.path('stek.conf')}")
     stekd.stek("init")
     done = background(stekd, "-c", "stek.conf")
     assert done.returncode == 0 and os.path.exists(path)

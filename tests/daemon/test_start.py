@@ -238,10 +238,9 @@ def test_a_lock_that_is_another_file(stekd, make):
 # --- the host --------------------------------------------------------------
 
 def test_keys_on_a_disk_only_if_it_is_allowed(stekd):
-    with open("/proc/self/mountinfo", encoding="ascii") as mounts:
-        root, = {line.split(" - ")[1].split()[0] for line in mounts
-                 if line.split()[4] == "/"}
-    if root in ("tmpfs", "ramfs"):
+    kind = subprocess.run(["stat", "-f", "-c", "%T", "/var/tmp"], text=True,
+                          stdout=subprocess.PIPE, check=True).stdout.strip()
+    if kind in ("tmpfs", "ramfs"):
         pytest.skip("this host has no disk")
     folder = "/var/tmp/" + os.path.basename(stekd.farm.folder)
     os.mkdir(folder, 0o755)
@@ -269,6 +268,8 @@ def as_nobody():
 
 def test_memory_that_cannot_be_locked_only_if_it_is_allowed(stekd):
     """Started by a user; it then works as far as that user may."""
+    # The build may lie where only root goes.
+    program = shutil.copy(STEKD, os.path.join(stekd.farm.folder, "stekd"))
     for where, folders, names in os.walk(stekd.home):
         for name in folders + names:
             os.chown(os.path.join(where, name), 65534, 65534)
@@ -278,7 +279,7 @@ def test_memory_that_cannot_be_locked_only_if_it_is_allowed(stekd):
     stekd.text = 'allow = {"unlocked"}'
     stekd.configure()
     with subprocess.Popen([STEKD, "-f", "-c", stekd.conf],
-                          preexec_fn=as_nobody) as child:
+                          executable=program, preexec_fn=as_nobody) as child:
         stekd.child = child
         stekd.wait(stekd.status, "it answers")
         stekd.wait_state("web", "applied")

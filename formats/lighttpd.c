@@ -173,7 +173,8 @@ const struct format format_lighttpd = {
     .tick = 66,
     .spacing = 66,
     .hint = 7200,
-    .trap = "the file must belong to the user it runs as, or new keys are "
+    .trap = "mod_gnutls and mod_nss do not take its keys; "
+            "the file must belong to the user it runs as, or new keys are "
             "missed in silence; restarted it knows the sealing key only; "
             "mod_mbedtls opens with two keys only",
     .write = write_sealing,

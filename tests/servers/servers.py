@@ -8,16 +8,15 @@ Never here: how processes are started and ended (farm.py); expectations
 Invariant: every path a server is told of lies in its own home folder or is
 the farm's certificate.
 """
-import base64
 import os
 import shutil
-import signal
-import struct
+import socket
 import time
 
-from client import Ticket
-from farm import Server
+from dns import Dnsdist, Kresd, Unbound
+from farm import FarmError, Server
 from keys import base64_lines
+from lighttpd import Lighttpd, LighttpdMbedtls, LighttpdWolfssl
 
 
 class Nginx(Server):
@@ -101,17 +100,35 @@ frontend tls
         return "haproxy:" + self.path("admin.sock")
 
     def reload(self):
-        self.reload_by_signal()
+        """Each line in turn, the oldest key drops out."""
+        with open(self.keys, encoding="ascii") as lines:
+            for line in lines:
+                self._say(f"set ssl tls-key {self.keys} {line}")
 
-    def reload_by_signal(self):
-        with open(self.path("pid"), encoding="ascii") as pid:
-            os.kill(int(pid.read()), signal.SIGUSR2)
+    def _say(self, command):
+        with socket.socket(socket.AF_UNIX) as admin:
+            admin.connect(self.path("admin.sock"))
+            admin.sendall(command.encode())
+            answer = admin.recv(4096).decode()
+        if "updated" not in answer:
+            raise FarmError(f"{self.name} says: {answer}")
 
     def encode(self, keys):
         # The last of three is distributed ahead, the one before it seals.
         old = keys[1] if len(keys) > 1 else keys[0]
         return {"": base64_lines(
             key.a80() for key in (old, keys[0], keys[0]))}
+
+
+class HaproxyReload(Haproxy):
+    """The same, told by a signal to its master instead of its socket."""
+    KIND = "haproxy-reload"
+
+    def reload_command(self):
+        return "signal:USR2:" + self.path("pid")
+
+    def reload(self):
+        Server.reload(self)
 
 
 class Apache(Server):
@@ -336,89 +353,6 @@ accesslog-file=/dev/null
         return files
 
 
-class Dnsdist(Server):
-    KIND = "dnsdist"
-    FORMAT = "dnsdist"
-    OWNER = "_dnsdist:_dnsdist"
-    CONSOLE = "reloadAllCertificates()"
-
-    def __init__(self, farm, name):
-        super().__init__(farm, name)
-        self.console = farm.port()
-        self.plain = farm.port()
-        self.secret = base64.b64encode(os.urandom(32)).decode()
-
-    def configure(self, shared):
-        # Without the delay of 0 it rotates to random keys by itself; with it
-        # and without a file it would have none.
-        keys = (f'ticketKeyFile="{self.keys}", ticketsKeysRotationDelay=0'
-                if shared else "")
-        self.write("dnsdist.conf", f"""
-setSecurityPollSuffix("")
-controlSocket("127.0.0.1:{self.console}")
-setKey("{self.secret}")
-setLocal("127.0.0.1:{self.plain}")
-addTLSLocal("127.0.0.1:{self.port}", "{self.farm.cert}",
-    "{self.farm.cert_key}",
-    {{ {keys} }})
-""", 0o600)
-
-    def command(self):
-        return ("dnsdist", "--supervised", "--disable-syslog", "-u",
-                "_dnsdist", "-g", "_dnsdist", "-C",
-                self.path("dnsdist.conf"))
-
-    def reload_command(self):
-        return (f"dnsdist -C {self.path('dnsdist.conf')} "
-                f"-e '{self.CONSOLE}'")
-
-    def encode(self, keys):
-        # The last one seals.
-        return {"": b"".join(key.a80() for key in reversed(keys))}
-
-
-class Unbound(Server):
-    KIND = "unbound"
-    FORMAT = "unbound"
-    FOLDER = True
-
-    def configure(self, shared):
-        include = f'include: "{self.keys}/*.conf"' if shared else ""
-        self.write("unbound.conf", f"""
-server:
-    interface: 127.0.0.1@{self.port}
-    tls-port: {self.port}
-    tls-service-key: {self.farm.cert_key}
-    tls-service-pem: {self.farm.cert}
-    username: unbound
-    chroot: ""
-    directory: {self.home}
-    pidfile: {self.path("pid")}
-    logfile: {self.path("unbound.log")}
-    use-syslog: no
-    num-threads: 1
-    {include}
-remote-control:
-    control-enable: no
-""")
-
-    def command(self):
-        # It reads its keys when it starts and never again, so that it needs
-        # someone who starts it anew, as its service manager would.
-        return ("sh", "-c", 'while unbound -d -c "$0"; do :; done',
-                self.path("unbound.conf"))
-
-    def reload_command(self):
-        return f"kill $(cat {self.path('pid')})"
-
-    def encode(self, keys):
-        files = {key.name + ".key": key.a80() for key in keys}
-        files["keys.conf"] = "".join(
-            f'tls-session-ticket-keys: "{self.keys}/{key.name}.key"\n'
-            for key in keys).encode()
-        return files
-
-
 class Stunnel(Server):
     KIND = "stunnel"
     FORMAT = "stunnel"
@@ -464,123 +398,6 @@ key = {self.farm.cert_key}
                 f"ticketMacSecret = {keys[0].mac.hex()}\n".encode()}
 
 
-class Kresd(Server):
-    KIND = "knot-resolver"
-    FORMAT = "knot-resolver"
-    VERSIONS = ("1.3",)
-    OVERLAP = False
-    NAME_DIGITS = 0         # names are derived, by the time too
-    PROOF = None
-    SETTLES = "applied"
-    RENEWS = ()
-    OWNER = "knot-resolver:knot-resolver"
-
-    def configure(self, shared):
-        os.makedirs(self.path("var"), exist_ok=True)
-        shutil.chown(self.path("var"), "knot-resolver", "knot-resolver")
-        keys = f"net.tls_sticket_secret_file('{self.keys}')" if shared else ""
-        self.write("kresd.conf", f"""
-user('knot-resolver', 'knot-resolver')
-cache.open(10 * MB, 'lmdb://{self.path("var")}')
-trust_anchors.remove('.')
-net.listen('127.0.0.1', {self.port}, {{ kind = 'tls' }})
-net.tls('{self.farm.cert}', '{self.farm.cert_key}')
-{keys}
-""")
-
-    def command(self):
-        # It takes a new secret by a line to its control socket, or as here
-        # by a restart, after which it finds its cache on disk again.
-        return ("sh", "-c", """
-            while :; do
-                kresd --noninteractive -c "$0" "$1" & echo $! > "$2"
-                wait $! || exit
-            done""", self.path("kresd.conf"), self.path("var"),
-                self.path("pid"))
-
-    def reload_command(self):
-        # Until the old one is gone: no ticket tells one from the other.
-        return (f"pid=$(cat {self.path('pid')}); kill $pid; "
-                "while kill -0 $pid 2>/dev/null; do sleep 0.02; done")
-
-    def encode(self, keys):
-        return {"": keys[0].a80()}
-
-class Lighttpd(Server):
-    """It looks for a new file by itself when the clock shows 64 * n."""
-    KIND = "lighttpd"
-    FORMAT = "lighttpd"
-    OWNER = "www-data:www-data"
-    RELOAD_KEEPS_OLD = False    # it remembers keys until it is restarted
-    FORGETS = False
-    BOOTS_AFTER = True      # what is there is looked at every 64 s only
-    MODULE = "mod_openssl"
-
-    def configure(self, shared):
-        keys = f'ssl.stek-file = "{self.keys}"' if shared else ""
-        self.write("lighttpd.conf", f"""
-server.modules = ("{self.MODULE}")
-server.document-root = "{self.home}"
-server.pid-file = "{self.path("pid")}"
-server.username = "www-data"
-server.groupname = "www-data"
-server.bind = "127.0.0.1"
-server.port = {self.port}
-server.feature-flags = ("server.graceful-shutdown-timeout" => 2)
-ssl.engine = "enable"
-ssl.pemfile = "{self.farm.cert}"
-ssl.privkey = "{self.farm.cert_key}"
-{keys}
-""")
-
-    def command(self):
-        return ("lighttpd", "-D", "-f", self.path("lighttpd.conf"))
-
-    def reload_command(self):
-        """Only for revoking: it forgets every key but the file's."""
-        return "signal:USR1:" + self.path("pid")
-
-    def encode(self, keys):
-        now = int(time.time())
-        return {"": struct.pack("=iii", 0, now - 100, now + 100000) +
-                keys[0].h80()}
-
-
-class LighttpdWolfssl(Lighttpd):
-    """Its tickets' MAC is of the ciphertext alone."""
-    KIND = "lighttpd-wolfssl"
-    RENEWS = ("1.3",)
-    MODULE = "mod_wolfssl"
-
-    @classmethod
-    def of_key(cls, ticket, key):
-        inner = Ticket(ticket.version, ticket.bytes[34:], ticket.hint)
-        return cls.named(ticket, key.name) and inner.proven_by(key.mac)
-
-
-class LighttpdMbedtls(Lighttpd):
-    """Its tickets are AES-GCM's and show four bytes of the name."""
-    KIND = "lighttpd-mbedtls"
-    MODULE = "mod_mbedtls"
-    VERSIONS = ("1.2",)
-    NAME_DIGITS = 8
-    PROOF = "name"
-    RENEWS = ()
-
-    @classmethod
-    def of_key(cls, ticket, key):
-        return cls.named(ticket, key.name)
-
-
-class LighttpdGnutls(Lighttpd):
-    KIND = "lighttpd-gnutls"
-    MODULE = "mod_gnutls"
-
-
-class LighttpdNss(Lighttpd):
-    KIND = "lighttpd-nss"
-    MODULE = "mod_nss"
-
-
-ALL = (Nginx, Haproxy, Apache, H2o, Trafficserver, Nghttpx, Dnsdist, Unbound,
-       Stunnel, Kresd, Lighttpd, LighttpdWolfssl, LighttpdMbedtls)
+ALL = (Nginx, Haproxy, HaproxyReload, Apache, H2o, Trafficserver, Nghttpx,
+       Dnsdist, Unbound, Stunnel, Kresd, Lighttpd, LighttpdWolfssl,
+       LighttpdMbedtls)

@@ -7,23 +7,23 @@ Never here: keys written by hand, beyond those that stekd finds and replaces.
 """
 import pytest
 
-from farm import Farm
-from servers import ALL, Apache
-from story import Story
+from client import new_ticket, visit
+from servers import ALL, Apache, Nginx
+from stekd import Stekd
+
+POLICY = ("1h", "1h", "10m")
+ROUNDS = 12
+
+
+class NginxAtBoot(Nginx):
+    KIND = "nginx-at-boot"
+    BOOTS_AFTER = True
+
 
 # Apache seals with a key that is not in its file: test_broken.py has it.
-KINDS = [kind for kind in ALL if kind is not Apache]
+KINDS = [kind for kind in ALL if kind is not Apache] + [NginxAtBoot]
 MANY_KEYS = [kind for kind in KINDS if kind.OVERLAP]
 ONE_KEY = [kind for kind in KINDS if not kind.OVERLAP]
-
-
-@pytest.fixture(scope="module")
-def stories():
-    with Farm() as farm:
-        told = {kind: Story(farm, kind) for kind in KINDS}
-        for story in told.values():
-            story.start()
-        yield told
 
 
 def of(kinds):
@@ -33,6 +33,23 @@ def of(kinds):
 @pytest.fixture
 def story(stories, kind):
     return stories[kind]
+
+
+@pytest.fixture
+def nginx(farm, request):
+    """One nginx under a stekd of its own, proven."""
+    server = Nginx(farm, request.node.name)
+    server.start()
+    stekd = Stekd(farm, request.node.name + "-stekd", [server], POLICY)
+    stekd.start()
+    verified(stekd)
+    return server, stekd
+
+
+def verified(stekd):
+    stekd.wait(lambda: all(target["state"] == "verified"
+                           for target in stekd.status()["targets"]),
+               "all is verified", 60)
 
 
 def resumed(offers):
@@ -135,3 +152,38 @@ def test_after_a_revocation_no_old_ticket_resumes(story):
 def test_after_a_revocation_new_tickets_resume_at_the_sibling(story):
     story.reach("revoked")
     assert all(resumed(story.last))
+
+
+def test_a_revocation_is_over_when_it_is_confirmed(nginx):
+    """nginx's old workers live on for a moment beside the new ones."""
+    server, stekd = nginx
+    for _ in range(ROUNDS):
+        ticket = new_ticket(server.port, "1.2")
+        assert stekd.stek("revoke", "--all").returncode == 0
+        assert all(visit(server.port, "1.2", ticket).full for _ in range(30))
+
+
+def test_an_older_key_is_revoked_alone_and_at_once(nginx):
+    server, stekd = nginx
+    revoked = new_ticket(server.port, "1.3")
+    stekd.stek("rotate", "--now")
+    kept = new_ticket(server.port, "1.3")
+    assert kept.name != revoked.name
+    stekd.stek("revoke", "--key", revoked.name)
+    assert all(visit(server.port, "1.3", revoked).full for _ in range(30))
+    assert visit(server.port, "1.3", kept).resumed
+
+
+def test_a_ticket_of_one_scope_is_worth_nothing_in_another(farm):
+    pair = [Nginx(farm, "scope-" + which) for which in "ab"]
+    for server in pair:
+        server.start()
+    stekd = Stekd(farm, "scope-stekd", [
+        server.target(scope=server.name) for server in pair], POLICY)
+    stekd.start()
+    verified(stekd)
+    for here, there in (pair, pair[::-1]):
+        for version in Nginx.VERSIONS:
+            ticket = new_ticket(here.port, version)
+            assert visit(here.port, version, ticket).resumed
+            assert visit(there.port, version, ticket).full

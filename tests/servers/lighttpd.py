@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: ISC
+"""
+lighttpd with each of its TLS modules, of which five take one option in five
+ways.
+
+Never here: another server.
+Invariant: as in servers.py.
+"""
+import struct
+import time
+
+from client import Ticket
+from farm import Server
+
+
+class Lighttpd(Server):
+    """It looks for a new file by itself when the clock shows 64 * n."""
+    KIND = "lighttpd"
+    FORMAT = "lighttpd"
+    OWNER = "www-data:www-data"
+    RELOAD_KEEPS_OLD = False    # it remembers keys until it is restarted
+    FORGETS = False
+    BOOTS_AFTER = True      # what is there is looked at every 64 s only
+    MODULE = "mod_openssl"
+
+    def configure(self, shared):
+        keys = f'ssl.stek-file = "{self.keys}"' if shared else ""
+        self.write("lighttpd.conf", f"""
+server.modules = ("{self.MODULE}")
+server.document-root = "{self.home}"
+server.pid-file = "{self.path("pid")}"
+server.username = "www-data"
+server.groupname = "www-data"
+server.bind = "127.0.0.1"
+server.port = {self.port}
+server.feature-flags = ("server.graceful-shutdown-timeout" => 2)
+ssl.engine = "enable"
+ssl.pemfile = "{self.farm.cert}"
+ssl.privkey = "{self.farm.cert_key}"
+{keys}
+""")
+
+    def command(self):
+        return ("lighttpd", "-D", "-f", self.path("lighttpd.conf"))
+
+    def reload_command(self):
+        """Only for revoking: it forgets every key but the file's."""
+        return "signal:USR1:" + self.path("pid")
+
+    def encode(self, keys):
+        now = int(time.time())
+        return {"": struct.pack("=iii", 0, now - 100, now + 100000) +
+                keys[0].h80()}
+
+
+class LighttpdWolfssl(Lighttpd):
+    """Its tickets' MAC is of the ciphertext alone."""
+    KIND = "lighttpd-wolfssl"
+    RENEWS = ("1.3",)
+    MODULE = "mod_wolfssl"
+
+    @classmethod
+    def of_key(cls, ticket, key):
+        inner = Ticket(ticket.version, ticket.bytes[34:], ticket.hint)
+        return cls.named(ticket, key.name) and inner.proven_by(key.mac)
+
+
+class LighttpdMbedtls(Lighttpd):
+    """Its tickets are AES-GCM's and show four bytes of the name."""
+    KIND = "lighttpd-mbedtls"
+    MODULE = "mod_mbedtls"
+    VERSIONS = ("1.2",)
+    NAME_DIGITS = 8
+    PROOF = "name"
+    RENEWS = ()
+
+    @classmethod
+    def of_key(cls, ticket, key):
+        return cls.named(ticket, key.name)
+
+
+class LighttpdGnutls(Lighttpd):
+    KIND = "lighttpd-gnutls"
+    MODULE = "mod_gnutls"
+
+
+class LighttpdNss(Lighttpd):
+    KIND = "lighttpd-nss"
+    MODULE = "mod_nss"

@@ -9,6 +9,7 @@ to one kind of server; a process that the farm did not start.
 Invariant: once Farm.close() returns, no process and no file of the farm is
 left; what a killed farm leaves behind, the next one ends.
 """
+import fcntl
 import os
 import random
 import shutil
@@ -86,17 +87,35 @@ def _end_strays(folder):
                 pass
 
 
+def _lock(folder):
+    """
+    The farm's own lock, or None if it has it.  Not its process id: that is
+    another's, or nobody's, where the ids are of another namespace.
+    """
+    try:
+        lock = open(os.path.join(folder, "lock"), "ab")
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        return None
+    return lock
+
+
 def _sweep():
     """End and remove what farms left whose own process is gone."""
     for entry in os.listdir(MEMORY):
-        if not entry.startswith(PREFIX):
-            continue
-        owner = entry[len(PREFIX):].split("-")[0]
-        if os.path.exists(f"/proc/{owner}"):
-            continue
         folder = os.path.join(MEMORY, entry)
-        _end_strays(folder)
-        shutil.rmtree(folder, ignore_errors=True)
+        if not entry.startswith(PREFIX) or \
+                not os.path.exists(os.path.join(folder, "lock")):
+            continue
+        lock = _lock(folder)
+        if lock is not None:
+            _end_strays(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.close()
 
 
 class Farm:
@@ -104,8 +123,10 @@ class Farm:
 
     def __init__(self):
         _sweep()
-        self.folder = tempfile.mkdtemp(
-            prefix=f"{PREFIX}{os.getpid()}-", dir=MEMORY)
+        self._held = None
+        while self._held is None:       # a sweep may come in between
+            self.folder = tempfile.mkdtemp(prefix=PREFIX, dir=MEMORY)
+            self._held = _lock(self.folder)
         os.chmod(self.folder, 0o755)    # servers drop to users of their own
         self.members = []
         self._ports = set()
@@ -157,6 +178,7 @@ class Farm:
             member.stop()
         _end_strays(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
+        self._held.close()
 
 
 class Process:

@@ -65,7 +65,7 @@ def test_garbage_in_the_store_costs_no_processor_time(stekd):
     """Nor is a target that is in order gone through again and again."""
     replace(stekd.set_path, b"garbage")
     wait_store(stekd, "failing")
-    settled = stekd.target("web")
+    settled = stekd.wait_state("web", "applied")
     used = ticks(stekd.child.pid)
     until = time.monotonic() + 3
     while time.monotonic() < until:

@@ -125,7 +125,8 @@ class Farm:
         _sweep()
         self._held = None
         while self._held is None:       # a sweep may come in between
-            self.folder = tempfile.mkdtemp(prefix=PREFIX, dir=MEMORY)
+            self.folder = tempfile.mkdtemp(
+                prefix=f"{PREFIX}{os.getpid()}-", dir=MEMORY)
             self._held = _lock(self.folder)
         os.chmod(self.folder, 0o755)    # servers drop to users of their own
         self.members = []

@@ -275,7 +275,7 @@ def test_memory_that_cannot_be_locked_only_if_it_is_allowed(stekd):
             os.chown(os.path.join(where, name), 65534, 65534)
     os.chown(stekd.home, 65534, 65534)
     refuses(stekd, "cannot lock memory", 'allow = {\\"unlocked\\"}',
-            preexec_fn=as_nobody)
+            executable=program, preexec_fn=as_nobody)
     stekd.text = 'allow = {"unlocked"}'
     stekd.configure()
     with subprocess.Popen([STEKD, "-f", "-c", stekd.conf],

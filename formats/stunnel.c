@@ -153,8 +153,8 @@ const struct format format_stunnel = {
     .server = "stunnel",
     .keys = 1,
     .hint = 300,
-    .trap = "its include names a folder: keep the file alone in one; no "
-            "overlap: each rotation "
+    .trap = "include it in each service, not above them, by a folder that "
+            "holds nothing but a link to the file; no overlap: each rotation "
             "ends all earlier tickets; its tickets carry no key name",
     .write = write_one,
     .read = read_file,

@@ -52,6 +52,7 @@ def line(stekd):
             os.close(fd)
             continue
         if found.type & 0xf == socket.SOCK_SEQPACKET:
+            found.settimeout(30)    # it does not block; the monitor may lag
             return found
         found.close()
     raise AssertionError("it has no such socket")

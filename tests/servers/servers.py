@@ -218,6 +218,19 @@ hosts:
         file.dir: {self.home}
 """)
 
+    def start(self, shared=True):
+        """It listens before it has read its keys, with throwaway ones."""
+        super().start(shared)
+        if shared:
+            self.wait(self._has_keys, f"{self.name} has read its keys")
+
+    def _has_keys(self):
+        try:
+            with open(self.path("error.log"), encoding="utf-8") as log:
+                return "secrets have been (re)loaded" in log.read()
+        except FileNotFoundError:
+            return False
+
     def command(self):
         return ("h2o", "-m", "worker", "-c", self.path("h2o.conf"))
 

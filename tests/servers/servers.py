@@ -225,11 +225,13 @@ hosts:
             self.wait(self._has_keys, f"{self.name} has read its keys")
 
     def _has_keys(self):
-        try:
-            with open(self.path("error.log"), encoding="utf-8") as log:
-                return "secrets have been (re)loaded" in log.read()
-        except FileNotFoundError:
-            return False
+        """It says so in its log, or before it has opened that."""
+        for path in (self.log, self.path("error.log")):
+            if os.path.exists(path):
+                with open(path, encoding="utf-8") as log:
+                    if "secrets have been (re)loaded" in log.read():
+                        return True
+        return False
 
     def command(self):
         return ("h2o", "-m", "worker", "-c", self.path("h2o.conf"))

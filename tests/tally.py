@@ -17,6 +17,7 @@ import re
 import sys
 
 TAIL = 40
+WIDTH = 200
 
 
 def pytest(out):
@@ -85,11 +86,25 @@ def count(test):
     return passed, failed, skipped, reasons
 
 
+def telling(out):
+    """
+    What pytest says of its first failure, then all failures, a line each; of
+    other runners, the end.  The first is often the cause of all others.
+    """
+    named = re.findall(r"^(?:FAILED|ERROR) .*", out, re.M)
+    sections = re.split(r"^_{5,} .* _{5,}$", out, flags=re.M)
+    first = [line for line in "".join(sections[1:2]).splitlines()
+             if line.startswith("E ")]
+    if not named or not first:
+        return out.rstrip().splitlines()[-TAIL:]
+    return first[:TAIL] + [line[:WIDTH] for line in named[:TAIL]]
+
+
 def show_failure(test):
     code = test.get("returncode")
     print(f"  FAILED {test['name']}: {test['result']}, exit {code}")
     out = test.get("stdout", "") + "\n" + test.get("stderr", "")
-    for line in out.rstrip().splitlines()[-TAIL:]:
+    for line in telling(out):
         print(f"    | {line}")
 
 

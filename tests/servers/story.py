@@ -73,12 +73,13 @@ class Story:
                 try:
                     getattr(self, "_" + step)()
                 # Whatever it is, it is the tests' to tell.
-                except Exception:       # pylint: disable=broad-except
-                    self.error = (number, self._tell(step))
+                except Exception as error:  # pylint: disable=broad-except
+                    self.error = (number, self._tell(step, error))
             self.ends[step].set()
 
-    def _tell(self, step):
-        parts = [f"{self.kind.KIND}, until {step}:", traceback.format_exc()]
+    def _tell(self, step, error):
+        parts = [f"{self.kind.KIND}, until {step}: {error}",
+                 traceback.format_exc()]
         status = self.stekd.status() if self.stekd.running() else None
         parts.append(json.dumps(status, indent=1))
         parts += [member.logs() for member in [self.stekd, *self.pair]]

@@ -12,24 +12,23 @@
 #define KEPT 5
 
 static enum stek_err
-write_row(const struct stek_set *set, int64_t now, const char *path,
-    struct format_out *out)
+write_row(const struct format *format, const struct stek_set *set, int64_t now,
+    const char *path, struct format_out *out)
 {
 	struct order order;
 
 	(void)path;
-	order_last(set, now, KEPT, &order);
-	return layout_write(&layout_a80, &order, out);
+	order_last(set, now, format->keys, &order);
+	return layout_put(format->layout, &order, out);
 }
 
 static enum stek_err
-read_row(const uint8_t *bytes, size_t len, int64_t now, struct format_in *in,
-    struct format_why *why)
+read_row(const struct format *format, const uint8_t *bytes, size_t len,
+    int64_t now, struct format_in *in, struct format_why *why)
 {
 	enum stek_err err;
 
-	(void)now;
-	err = layout_read(&layout_a80, bytes, len, in, why);
+	err = layout_read(format, bytes, len, now, in, why);
 	if (err != STEK_OK)
 		return err;
 	in->sealing = in->count - 1;
@@ -45,6 +44,7 @@ const struct format format_dnsdist = {
     .trap = "set ticketsKeysRotationDelay=0, or it changes to random keys by "
             "itself; reload by reloadAllCertificates(): loadTicketsKeys() "
             "only adds keys, so it cannot revoke",
+    .layout = &layout_a80,
     .write = write_row,
     .read = read_row,
     .ticket = layout_ticket,

@@ -46,14 +46,15 @@ put_key(struct text_out *text, const struct stek_key *key)
 }
 
 static enum stek_err
-write_secret(const struct stek_set *set, int64_t now, const char *path,
-    struct format_out *out)
+write_secret(const struct format *format, const struct stek_set *set,
+    int64_t now, const char *path, struct format_out *out)
 {
 	struct text_out text;
 	struct order order;
 	enum stek_err err;
 	size_t i;
 
+	(void)format;
 	(void)path;
 	order_first(set, now, STEK_KEYS_MAX, &order);
 	err = text_open(out, "", HEAD_ROOM + order.count * KEY_ROOM, &text);
@@ -120,8 +121,8 @@ read_step(const struct yaml *yaml, size_t at, struct format_in *in,
 }
 
 static enum stek_err
-read_secret(const uint8_t *bytes, size_t len, int64_t now, struct format_in *in,
-    struct format_why *why)
+read_secret(const struct format *format, const uint8_t *bytes, size_t len,
+    int64_t now, struct format_in *in, struct format_why *why)
 {
 	struct text_in text = {bytes, len, 0, 0};
 	const struct step *step;
@@ -129,6 +130,7 @@ read_secret(const uint8_t *bytes, size_t len, int64_t now, struct format_in *in,
 	enum stek_err err;
 	struct yaml yaml;
 
+	(void)format;
 	(void)now;
 	for (;; at++, column = yaml.column) {
 		err = yaml_next(&text, &yaml, why);

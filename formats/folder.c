@@ -13,7 +13,7 @@
 #include <string.h>
 
 static enum stek_err
-write_key(const struct folder *folder, const struct stek_key *key,
+write_key(const struct layout *layout, const struct stek_key *key,
     struct format_out *out)
 {
 	char hex[STEK_NAME_HEX], name[sizeof(out->files[0].name)];
@@ -22,9 +22,9 @@ write_key(const struct folder *folder, const struct stek_key *key,
 
 	stek_key_hex(key->name, hex);
 	(void)snprintf(name, sizeof(name), "%s%s", hex, FORMAT_KEY_SUFFIX);
-	err = format_out_add(out, name, folder->layout->len, &bytes);
+	err = format_out_add(out, name, layout->len, &bytes);
 	if (err == STEK_OK)
-		layout_pack(folder->layout, key, bytes);
+		layout_pack(layout, key, bytes);
 	return err;
 }
 
@@ -57,7 +57,7 @@ write_list(
 }
 
 enum stek_err
-folder_write(const struct folder *folder, const struct stek_set *set,
+folder_write(const struct format *format, const struct stek_set *set,
     int64_t now, const char *path, struct format_out *out)
 {
 	struct order order;
@@ -66,11 +66,11 @@ folder_write(const struct folder *folder, const struct stek_set *set,
 
 	order_first(set, now, STEK_KEYS_MAX, &order);
 	for (i = 0; i < order.count; i++) {
-		err = write_key(folder, order.keys[i], out);
+		err = write_key(format->layout, order.keys[i], out);
 		if (err != STEK_OK)
 			return err;
 	}
-	return write_list(folder, path, out);
+	return write_list(format->folder, path, out);
 }
 
 static enum stek_err
@@ -101,9 +101,10 @@ is_skipped(const struct text *line)
 }
 
 enum stek_err
-folder_list(const struct folder *folder, const uint8_t *bytes, size_t len,
+folder_list(const struct format *format, const uint8_t *bytes, size_t len,
     struct format_list *list, struct format_why *why)
 {
+	const struct folder *folder = format->folder;
 	struct text_in in = {bytes, len, 0, 0};
 	bool headless = folder->head != NULL;
 	enum stek_err err;

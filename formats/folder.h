@@ -13,17 +13,19 @@
 
 /* How a server's list looks: head, then a line a key. */
 struct folder {
-	const struct layout *layout;
 	const char *head;	/* one line, or NULL */
 	const char *before;	/* of a line, before the file's path */
 	const char *after;	/* and after it */
 };
 
-/* As struct format's write() and list(). */
-STEK_CHECKED enum stek_err folder_write(const struct folder *,
+/*
+ * The write() and list() of a struct format with a layout and a folder; its
+ * read() is layout_read_one().
+ */
+STEK_CHECKED enum stek_err folder_write(const struct format *,
     const struct stek_set *, int64_t now, const char *path,
     struct format_out *);
-STEK_CHECKED enum stek_err folder_list(const struct folder *,
+STEK_CHECKED enum stek_err folder_list(const struct format *,
     const uint8_t *, size_t, struct format_list *, struct format_why *);
 
 #endif

@@ -78,7 +78,7 @@ format_write(const struct format *format, const struct stek_set *set,
 		return STEK_ERR_FORMAT;
 	if (stek_set_sealing(set, now) == NULL)
 		return STEK_ERR_TIMES;
-	err = format->write(set, now, path, out);
+	err = format->write(format, set, now, path, out);
 	if (err != STEK_OK)
 		format_out_free(out);
 	return err;
@@ -108,7 +108,7 @@ format_read(const struct format *format, const uint8_t *bytes, size_t len,
 	memset(why, 0, sizeof(*why));
 	err = refuse_unread(format, len, format->read != NULL, why);
 	if (err == STEK_OK)
-		err = format->read(bytes, len, now, in, why);
+		err = format->read(format, bytes, len, now, in, why);
 	if (err != STEK_OK)
 		format_in_wipe(in);
 	return err;
@@ -124,7 +124,7 @@ format_list(const struct format *format, const uint8_t *bytes, size_t len,
 	memset(why, 0, sizeof(*why));
 	err = refuse_unread(format, len, format->list != NULL, why);
 	if (err == STEK_OK)
-		err = format->list(bytes, len, list, why);
+		err = format->list(format, bytes, len, list, why);
 	if (err != STEK_OK)
 		memset(list, 0, sizeof(*list));
 	return err;

@@ -93,6 +93,10 @@ struct format {
 	unsigned int hint;	/* lifetime hint of its tickets by default, s */
 	const char *trap;	/* what its operator must know, or NULL */
 
+	/* What a server's own file leaves to layout.c and folder.c. */
+	const struct layout *layout;	/* a key's raw bytes, or NULL */
+	const struct folder *folder;	/* the words of its list, or NULL */
+
 	/*
 	 * The set as files.  Path is the target's, for lists that name their
 	 * files.  In a folder a key's file is called by the key's name in hex
@@ -102,8 +106,8 @@ struct format {
 	 * TIMES: no key seals at `now`.  MEMORY, FORMAT (a time does not fit,
 	 * a path that cannot be quoted).  Call it by format_write().
 	 */
-	enum stek_err (*write)(const struct stek_set *, int64_t now,
-	    const char *path, struct format_out *);
+	enum stek_err (*write)(const struct format *, const struct stek_set *,
+	    int64_t now, const char *path, struct format_out *);
 
 	/*
 	 * One file's bytes.  For a folder: the bytes of one key file.
@@ -111,15 +115,15 @@ struct format {
 	 * FULL, TIMES (a key that has expired), with why.
 	 * NULL where a file cannot be read back.  Call it by format_read().
 	 */
-	enum stek_err (*read)(const uint8_t *, size_t, int64_t now,
-	    struct format_in *, struct format_why *);
+	enum stek_err (*read)(const struct format *, const uint8_t *, size_t,
+	    int64_t now, struct format_in *, struct format_why *);
 
 	/*
 	 * The bytes of a folder's list; only folders have it.  FORMAT, FULL,
 	 * with why.  Call it by format_list().
 	 */
-	enum stek_err (*list)(const uint8_t *, size_t, struct format_list *,
-	    struct format_why *);
+	enum stek_err (*list)(const struct format *, const uint8_t *, size_t,
+	    struct format_list *, struct format_why *);
 
 	/* NULL where nothing on the wire tells. */
 	enum format_ticket (*ticket)(const struct stek_key *,

@@ -45,14 +45,15 @@ put_key(struct text_out *text, const struct stek_key *key)
 }
 
 static enum stek_err
-write_keys(const struct stek_set *set, int64_t now, const char *path,
-    struct format_out *out)
+write_keys(const struct format *format, const struct stek_set *set, int64_t now,
+    const char *path, struct format_out *out)
 {
 	struct text_out text;
 	struct order order;
 	enum stek_err err;
 	size_t i;
 
+	(void)format;
 	(void)path;
 	order_last(set, now, STEK_KEYS_MAX, &order);
 	err = text_open(out, "", order.count * ENTRY_ROOM, &text);
@@ -217,13 +218,14 @@ read_lines(struct text_in *text, struct entry *entry, int64_t now,
 }
 
 static enum stek_err
-read_keys(const uint8_t *bytes, size_t len, int64_t now, struct format_in *in,
-    struct format_why *why)
+read_keys(const struct format *format, const uint8_t *bytes, size_t len,
+    int64_t now, struct format_in *in, struct format_why *why)
 {
 	struct text_in text = {bytes, len, 0, 0};
 	struct entry entry = {0};
 	enum stek_err err;
 
+	(void)format;
 	err = read_lines(&text, &entry, now, in, why);
 	stek_key_wipe(&entry.key);
 	if (err == STEK_OK && in->count == 0)

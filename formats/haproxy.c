@@ -49,14 +49,15 @@ put_line(const struct layout *layout, const struct stek_key *key,
 }
 
 static enum stek_err
-write_lines(const struct layout *layout, const struct stek_set *set,
-    int64_t now, struct format_out *out)
+write_lines(const struct format *format, const struct stek_set *set,
+    int64_t now, const char *path, struct format_out *out)
 {
 	const struct stek_key *sealing = stek_set_sealing(set, now);
 	STEK_WIPED struct stek_key first, last;
 	struct text_out text;
 	enum stek_err err;
 
+	(void)path;
 	err =
 	    pad(order_find(set, now, STEK_OPENING), sealing, PAD_FIRST, &first);
 	if (err != STEK_OK)
@@ -67,9 +68,9 @@ write_lines(const struct layout *layout, const struct stek_set *set,
 	err = text_open(out, "", LINES * LINE_LEN, &text);
 	if (err != STEK_OK)
 		return err;
-	put_line(layout, &first, &text);
-	put_line(layout, sealing, &text);
-	put_line(layout, &last, &text);
+	put_line(format->layout, &first, &text);
+	put_line(format->layout, sealing, &text);
+	put_line(format->layout, &last, &text);
 	return text_close(&text);
 }
 
@@ -93,15 +94,16 @@ read_line(const struct layout *layout, const struct text *line,
 }
 
 static enum stek_err
-read_lines(const struct layout *layout, const uint8_t *bytes, size_t len,
-    struct format_in *in, struct format_why *why)
+read_lines(const struct format *format, const uint8_t *bytes, size_t len,
+    int64_t now, struct format_in *in, struct format_why *why)
 {
 	struct text_in text = {bytes, len, 0, 0};
 	enum stek_err err;
 	struct text line;
 
+	(void)now;
 	while (text_next(&text, &line)) {
-		err = read_line(layout, &line, in, why);
+		err = read_line(format->layout, &line, in, why);
 		if (err != STEK_OK)
 			return err;
 	}
@@ -113,38 +115,6 @@ read_lines(const struct layout *layout, const uint8_t *bytes, size_t len,
 	return STEK_OK;
 }
 
-static enum stek_err
-write_long(const struct stek_set *set, int64_t now, const char *path,
-    struct format_out *out)
-{
-	(void)path;
-	return write_lines(&layout_a80, set, now, out);
-}
-
-static enum stek_err
-write_short(const struct stek_set *set, int64_t now, const char *path,
-    struct format_out *out)
-{
-	(void)path;
-	return write_lines(&layout_a48, set, now, out);
-}
-
-static enum stek_err
-read_long(const uint8_t *bytes, size_t len, int64_t now, struct format_in *in,
-    struct format_why *why)
-{
-	(void)now;
-	return read_lines(&layout_a80, bytes, len, in, why);
-}
-
-static enum stek_err
-read_short(const uint8_t *bytes, size_t len, int64_t now, struct format_in *in,
-    struct format_why *why)
-{
-	(void)now;
-	return read_lines(&layout_a48, bytes, len, in, why);
-}
-
 const struct format format_haproxy = {
     .name = "haproxy",
     .server = "HAProxy (80-byte keys)",
@@ -152,8 +122,9 @@ const struct format format_haproxy = {
     .opening = 1,
     .hint = 7200,
     .trap = trap,
-    .write = write_long,
-    .read = read_long,
+    .layout = &layout_a80,
+    .write = write_lines,
+    .read = read_lines,
     .ticket = layout_ticket,
 };
 
@@ -165,7 +136,8 @@ const struct format format_haproxy48 = {
     .opening = 1,
     .hint = 7200,
     .trap = trap,
-    .write = write_short,
-    .read = read_short,
+    .layout = &layout_a48,
+    .write = write_lines,
+    .read = read_lines,
     .ticket = layout_ticket_short,
 };

@@ -10,25 +10,6 @@
 #include "layout.h"
 #include "servers.h"
 
-static enum stek_err
-write_one(const struct stek_set *set, int64_t now, const char *path,
-    struct format_out *out)
-{
-	struct order order;
-
-	(void)path;
-	order_first(set, now, 1, &order);
-	return layout_write(&layout_a80, &order, out);
-}
-
-static enum stek_err
-read_one(const uint8_t *bytes, size_t len, int64_t now, struct format_in *in,
-    struct format_why *why)
-{
-	(void)now;
-	return layout_read_one(&layout_a80, bytes, len, in, why);
-}
-
 const struct format format_knot_resolver = {
     .name = "knot-resolver",
     .server = "Knot Resolver",
@@ -36,8 +17,9 @@ const struct format format_knot_resolver = {
     .hint = 21600,
     .trap = "no overlap: each rotation ends all earlier tickets; its tickets "
             "do not show which secret they come from",
-    .write = write_one,
-    .read = read_one,
+    .layout = &layout_a80,
+    .write = layout_write,
+    .read = layout_read_one,
 
     /*
      * A ticket's name is SHA3-512 of the secret and of the time in epochs

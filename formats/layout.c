@@ -65,7 +65,7 @@ layout_add(const struct layout *layout, const uint8_t *bytes, size_t line,
 }
 
 enum stek_err
-layout_write(const struct layout *layout, const struct order *order,
+layout_put(const struct layout *layout, const struct order *order,
     struct format_out *out)
 {
 	enum stek_err err;
@@ -81,9 +81,24 @@ layout_write(const struct layout *layout, const struct order *order,
 }
 
 enum stek_err
-layout_read_one(const struct layout *layout, const uint8_t *bytes, size_t len,
-    struct format_in *in, struct format_why *why)
+layout_write(const struct format *format, const struct stek_set *set,
+    int64_t now, const char *path, struct format_out *out)
 {
+	struct order order;
+
+	(void)path;
+	order_first(
+	    set, now, format->keys > 0 ? format->keys : STEK_KEYS_MAX, &order);
+	return layout_put(format->layout, &order, out);
+}
+
+enum stek_err
+layout_read_one(const struct format *format, const uint8_t *bytes, size_t len,
+    int64_t now, struct format_in *in, struct format_why *why)
+{
+	const struct layout *layout = format->layout;
+
+	(void)now;
 	if (len != layout->len)
 		return format_refuse(why, STEK_ERR_FORMAT, 0,
 		    "expected one key of %zu bytes, found %zu bytes",
@@ -93,12 +108,15 @@ layout_read_one(const struct layout *layout, const uint8_t *bytes, size_t len,
 }
 
 enum stek_err
-layout_read(const struct layout *layout, const uint8_t *bytes, size_t len,
-    struct format_in *in, struct format_why *why)
+layout_read(const struct format *format, const uint8_t *bytes, size_t len,
+    int64_t now, struct format_in *in, struct format_why *why)
 {
+	const struct layout *layout = format->layout;
 	enum stek_err err;
 	size_t at;
 
+	(void)now;
+	in->sealing = 0;
 	if (len == 0 || len % layout->len != 0)
 		return format_refuse(why, STEK_ERR_FORMAT, 0,
 		    "expected keys of %zu bytes each, found %zu bytes, which "

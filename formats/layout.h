@@ -49,16 +49,23 @@ STEK_CHECKED enum stek_err layout_add(const struct layout *,
     struct format_why *);
 
 /* One file of these keys in a row. */
-STEK_CHECKED enum stek_err layout_write(const struct layout *,
+STEK_CHECKED enum stek_err layout_put(const struct layout *,
     const struct order *, struct format_out *);
 
-/* A file of exactly one key. */
-STEK_CHECKED enum stek_err layout_read_one(const struct layout *,
-    const uint8_t *, size_t, struct format_in *, struct format_why *);
-
-/* A file of one or more keys in a row; says nothing of which encrypts. */
-STEK_CHECKED enum stek_err layout_read(const struct layout *,
-    const uint8_t *, size_t, struct format_in *, struct format_why *);
+/*
+ * The write() and read() of a struct format with a layout whose file is keys
+ * in a row, as many as it uses, the first encrypting.  What read() takes is
+ * one or more; layout_read_one() takes exactly one.
+ */
+STEK_CHECKED enum stek_err layout_write(const struct format *,
+    const struct stek_set *, int64_t now, const char *path,
+    struct format_out *);
+STEK_CHECKED enum stek_err layout_read(const struct format *,
+    const uint8_t *, size_t, int64_t now, struct format_in *,
+    struct format_why *);
+STEK_CHECKED enum stek_err layout_read_one(const struct format *,
+    const uint8_t *, size_t, int64_t now, struct format_in *,
+    struct format_why *);
 
 /*
  * OpenSSL's ticket, of RFC 5077 section 4: name, IV, AES-CBC ciphertext and

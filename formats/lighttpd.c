@@ -29,14 +29,15 @@
 #define PREFIX_LEN 4
 
 static enum stek_err
-write_sealing(const struct stek_set *set, int64_t now, const char *path,
-    struct format_out *out)
+write_sealing(const struct format *format, const struct stek_set *set,
+    int64_t now, const char *path, struct format_out *out)
 {
 	const struct stek_key *key = stek_set_sealing(set, now);
 	int32_t head[3] = {0};
 	enum stek_err err;
 	uint8_t *bytes;
 
+	(void)format;
 	(void)path;
 	if (key->open_until > INT32_MAX)
 		return STEK_ERR_FORMAT;
@@ -99,12 +100,13 @@ refuse_times(const int32_t head[3], int64_t now, struct format_why *why)
 }
 
 static enum stek_err
-read_file(const uint8_t *bytes, size_t len, int64_t now, struct format_in *in,
-    struct format_why *why)
+read_file(const struct format *format, const uint8_t *bytes, size_t len,
+    int64_t now, struct format_in *in, struct format_why *why)
 {
 	int32_t head[3];
 	enum stek_err err;
 
+	(void)format;
 	if (len != FILE_LEN)
 		return format_refuse(why, STEK_ERR_FORMAT, 0,
 		    "expected %d bytes, found %zu", FILE_LEN, len);

@@ -12,54 +12,10 @@ static const char trap[] = "include FOLDER/keys.conf, which must exist when it "
                            "starts; given a file of the wrong size it discards "
                            "all keys and runs on random ones";
 
-static const struct folder long_keys = {&layout_a80,
+static const struct folder long_keys = {
     "tls-ticket-key-cipher=aes-256-cbc", "tls-ticket-key-file=", ""};
-static const struct folder short_keys = {&layout_a48,
+static const struct folder short_keys = {
     "tls-ticket-key-cipher=aes-128-cbc", "tls-ticket-key-file=", ""};
-
-static enum stek_err
-write_long(const struct stek_set *set, int64_t now, const char *path,
-    struct format_out *out)
-{
-	return folder_write(&long_keys, set, now, path, out);
-}
-
-static enum stek_err
-write_short(const struct stek_set *set, int64_t now, const char *path,
-    struct format_out *out)
-{
-	return folder_write(&short_keys, set, now, path, out);
-}
-
-static enum stek_err
-read_long(const uint8_t *bytes, size_t len, int64_t now, struct format_in *in,
-    struct format_why *why)
-{
-	(void)now;
-	return layout_read_one(&layout_a80, bytes, len, in, why);
-}
-
-static enum stek_err
-read_short(const uint8_t *bytes, size_t len, int64_t now, struct format_in *in,
-    struct format_why *why)
-{
-	(void)now;
-	return layout_read_one(&layout_a48, bytes, len, in, why);
-}
-
-static enum stek_err
-list_long(const uint8_t *bytes, size_t len, struct format_list *paths,
-    struct format_why *why)
-{
-	return folder_list(&long_keys, bytes, len, paths, why);
-}
-
-static enum stek_err
-list_short(const uint8_t *bytes, size_t len, struct format_list *paths,
-    struct format_why *why)
-{
-	return folder_list(&short_keys, bytes, len, paths, why);
-}
 
 const struct format format_nghttpx = {
     .name = "nghttpx",
@@ -68,9 +24,11 @@ const struct format format_nghttpx = {
     .opening = STEK_KEYS_MAX,
     .hint = 43200,
     .trap = trap,
-    .write = write_long,
-    .read = read_long,
-    .list = list_long,
+    .layout = &layout_a80,
+    .folder = &long_keys,
+    .write = folder_write,
+    .read = layout_read_one,
+    .list = folder_list,
     .ticket = layout_ticket,
 };
 
@@ -81,8 +39,10 @@ const struct format format_nghttpx48 = {
     .opening = STEK_KEYS_MAX,
     .hint = 43200,
     .trap = trap,
-    .write = write_short,
-    .read = read_short,
-    .list = list_short,
+    .layout = &layout_a48,
+    .folder = &short_keys,
+    .write = folder_write,
+    .read = layout_read_one,
+    .list = folder_list,
     .ticket = layout_ticket_short,
 };

@@ -16,47 +16,7 @@ static const char trap[] =
     "whatever server SNI picks, and resumes only under a byte-identical "
     "certificate";
 
-static const struct folder long_keys = {
-    &layout_h80, NULL, "ssl_session_ticket_key ", ";"};
-static const struct folder short_keys = {
-    &layout_a48, NULL, "ssl_session_ticket_key ", ";"};
-
-static enum stek_err
-write_long(const struct stek_set *set, int64_t now, const char *path,
-    struct format_out *out)
-{
-	return folder_write(&long_keys, set, now, path, out);
-}
-
-static enum stek_err
-write_short(const struct stek_set *set, int64_t now, const char *path,
-    struct format_out *out)
-{
-	return folder_write(&short_keys, set, now, path, out);
-}
-
-static enum stek_err
-read_long(const uint8_t *bytes, size_t len, int64_t now, struct format_in *in,
-    struct format_why *why)
-{
-	(void)now;
-	return layout_read_one(&layout_h80, bytes, len, in, why);
-}
-
-static enum stek_err
-read_short(const uint8_t *bytes, size_t len, int64_t now, struct format_in *in,
-    struct format_why *why)
-{
-	(void)now;
-	return layout_read_one(&layout_a48, bytes, len, in, why);
-}
-
-static enum stek_err
-list(const uint8_t *bytes, size_t len, struct format_list *paths,
-    struct format_why *why)
-{
-	return folder_list(&long_keys, bytes, len, paths, why);
-}
+static const struct folder folder = {NULL, "ssl_session_ticket_key ", ";"};
 
 const struct format format_nginx = {
     .name = "nginx",
@@ -65,9 +25,11 @@ const struct format format_nginx = {
     .opening = STEK_KEYS_MAX,
     .hint = 300,
     .trap = trap,
-    .write = write_long,
-    .read = read_long,
-    .list = list,
+    .layout = &layout_h80,
+    .folder = &folder,
+    .write = folder_write,
+    .read = layout_read_one,
+    .list = folder_list,
     .ticket = layout_ticket,
 };
 
@@ -78,8 +40,10 @@ const struct format format_nginx48 = {
     .opening = STEK_KEYS_MAX,
     .hint = 300,
     .trap = trap,
-    .write = write_short,
-    .read = read_short,
-    .list = list,
+    .layout = &layout_a48,
+    .folder = &folder,
+    .write = folder_write,
+    .read = layout_read_one,
+    .list = folder_list,
     .ticket = layout_ticket_short,
 };

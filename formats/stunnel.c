@@ -22,13 +22,14 @@
 #define SHORT_LEN 16
 
 static enum stek_err
-write_one(const struct stek_set *set, int64_t now, const char *path,
-    struct format_out *out)
+write_one(const struct format *format, const struct stek_set *set, int64_t now,
+    const char *path, struct format_out *out)
 {
 	const struct stek_key *key = stek_set_sealing(set, now);
 	struct text_out text;
 	enum stek_err err;
 
+	(void)format;
 	(void)path;
 	err = text_open(out, "", ROOM, &text);
 	if (err != STEK_OK)
@@ -111,8 +112,8 @@ name_key(struct stek_key *key)
 }
 
 static enum stek_err
-read_file(const uint8_t *bytes, size_t len, int64_t now, struct format_in *in,
-    struct format_why *why)
+read_file(const struct format *format, const uint8_t *bytes, size_t len,
+    int64_t now, struct format_in *in, struct format_why *why)
 {
 	STEK_WIPED struct stek_key key = {0};
 	struct text_in text = {bytes, len, 0, 0};
@@ -120,6 +121,7 @@ read_file(const uint8_t *bytes, size_t len, int64_t now, struct format_in *in,
 	enum stek_err err;
 	struct text line;
 
+	(void)format;
 	(void)now;
 	while (text_next(&text, &line)) {
 		text_trim(&line);

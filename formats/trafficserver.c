@@ -8,26 +8,6 @@
 #include "layout.h"
 #include "servers.h"
 
-static enum stek_err
-write_row(const struct stek_set *set, int64_t now, const char *path,
-    struct format_out *out)
-{
-	struct order order;
-
-	(void)path;
-	order_first(set, now, STEK_KEYS_MAX, &order);
-	return layout_write(&layout_h48, &order, out);
-}
-
-static enum stek_err
-read_row(const uint8_t *bytes, size_t len, int64_t now, struct format_in *in,
-    struct format_why *why)
-{
-	(void)now;
-	in->sealing = 0;
-	return layout_read(&layout_h48, bytes, len, in, why);
-}
-
 const struct format format_trafficserver = {
     .name = "trafficserver",
     .server = "Apache Traffic Server",
@@ -37,7 +17,8 @@ const struct format format_trafficserver = {
     .trap = "'traffic_ctl config reload' takes some seconds and needs "
             "traffic_manager; a partial key at the file's end is ignored "
             "without a word",
-    .write = write_row,
-    .read = read_row,
+    .layout = &layout_h48,
+    .write = layout_write,
+    .read = layout_read,
     .ticket = layout_ticket_short,
 };

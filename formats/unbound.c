@@ -9,29 +9,7 @@
 #include "servers.h"
 
 static const struct folder folder = {
-    &layout_a80, "server:", "\ttls-session-ticket-keys: \"", "\""};
-
-static enum stek_err
-write_folder(const struct stek_set *set, int64_t now, const char *path,
-    struct format_out *out)
-{
-	return folder_write(&folder, set, now, path, out);
-}
-
-static enum stek_err
-read_key(const uint8_t *bytes, size_t len, int64_t now, struct format_in *in,
-    struct format_why *why)
-{
-	(void)now;
-	return layout_read_one(&layout_a80, bytes, len, in, why);
-}
-
-static enum stek_err
-list(const uint8_t *bytes, size_t len, struct format_list *paths,
-    struct format_why *why)
-{
-	return folder_list(&folder, bytes, len, paths, why);
-}
+    "server:", "\ttls-session-ticket-keys: \"", "\""};
 
 const struct format format_unbound = {
     .name = "unbound",
@@ -43,8 +21,10 @@ const struct format format_unbound = {
             "starts; it takes new keys up by a restart only, "
             "which empties its cache; unbound-checkconf does not look into "
             "key files",
-    .write = write_folder,
-    .read = read_key,
-    .list = list,
+    .layout = &layout_a80,
+    .folder = &folder,
+    .write = folder_write,
+    .read = layout_read_one,
+    .list = folder_list,
     .ticket = layout_ticket,
 };

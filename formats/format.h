@@ -102,7 +102,8 @@ struct format {
 	 * files.  In a folder a key's file is called by the key's name in hex
 	 * and FORMAT_KEY_SUFFIX, so that it never changes what it holds; the
 	 * list FORMAT_LIST comes last.  Files of keys that the set has no
-	 * more are the target's to remove, once the server has reloaded.
+	 * more are the target's to remove, as soon as the list is in place:
+	 * a server that fails to reload must not keep a revoked key there.
 	 * TIMES: no key seals at `now`.  MEMORY, FORMAT (a time does not fit,
 	 * a path that cannot be quoted).  Call it by format_write().
 	 */

@@ -23,8 +23,10 @@
 #define PAD_LAST  "\x01pad2"
 
 static const char trap[] =
-    "a key pushed over the socket is lost by a reload unless the file has it "
-    "too; 'show tls-keys *' prints secrets: never log it";
+    "Debian's haproxy.cfg turns tickets off (no-tls-tickets in "
+    "ssl-default-bind-options): take that out; a key pushed over the socket "
+    "is lost by a reload unless the file has it too; 'show tls-keys *' prints "
+    "secrets: never log it";
 
 /* That key, or one derived from the sealing one where there is none. */
 static enum stek_err

@@ -18,6 +18,8 @@
 #define ANSWER_MAX (4 * 1024 * 1024)
 #define CHUNK      16384
 
+enum { ONCE_SECONDS = 10 };
+
 static bool
 fail(struct ask *ask, const char *socket)
 {
@@ -189,6 +191,19 @@ ask_close(struct ask *ask)
 	free(ask->buf);
 	memset(ask, 0, sizeof(*ask));
 	ask->fd = -1;
+}
+
+json_t *
+ask_once(const char *socket, json_t *request, char why[ASK_WHY_LEN])
+{
+	json_t *answer = NULL;
+	struct ask ask;
+
+	if (ask_open(&ask, socket, request, ONCE_SECONDS))
+		answer = ask_next(&ask);
+	memcpy(why, ask.why, sizeof(ask.why));
+	ask_close(&ask);
+	return answer;
 }
 
 const char *

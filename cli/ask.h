@@ -39,6 +39,10 @@ json_t *ask_next(struct ask *);
 
 void ask_close(struct ask *);
 
+/* All of that for a request with one answer; NULL: why. */
+json_t *ask_once(
+    const char *socket, json_t *request, char why[ASK_WHY_LEN]);
+
 /* An answer's text; "" if it has none of that name. */
 const char *ask_text(const json_t *, const char *name);
 

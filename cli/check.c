@@ -2,7 +2,6 @@
 /*
  * See check.h.  Here: the verb, the lines, and what a running stekd says.
  */
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +12,7 @@
 #include "check.h"
 #include "say.h"
 
-enum { ASK_SECONDS = 10, LINE_LEN = 2048 };
+enum { LINE_LEN = 2048 };
 
 static const char *const levels[] = {
     [CHECK_OK] = "ok",
@@ -68,18 +67,15 @@ check_answer(struct check *check, const json_t *status)
 void
 check_stekd(struct check *check)
 {
-	json_t *status = NULL;
-	struct ask ask;
+	char why[ASK_WHY_LEN];
+	json_t *status = ask_once(
+	    check->conf->control, json_pack("{s:s}", "do", "status"), why);
 
-	if (ask_open(&ask, check->conf->control,
-	        json_pack("{s:s}", "do", "status"), ASK_SECONDS))
-		status = ask_next(&ask);
 	if (status == NULL)
-		check_say(check, CHECK_NOTE, "stekd", "", "%s", ask.why);
+		check_say(check, CHECK_NOTE, "stekd", "", "%s", why);
 	else
 		check_answer(check, status);
 	json_decref(status);
-	ask_close(&ask);
 }
 
 static void
@@ -122,23 +118,12 @@ put_end(const struct check *check)
 int
 verb_check(const struct cli *cli, int argc, char **argv)
 {
-	static const struct option longs[] = {
-	    {"json", no_argument, NULL, 'j'},
-	    {NULL, 0, NULL, 0},
-	};
 	struct check check = {.conf_path = cli->conf, .now = time(NULL)};
 	struct farm farm;
-	bool json = false, good;
-	int c;
+	bool json, good;
 
-	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-		if (c != 'j')
-			return CLI_USAGE;
-		json = true;
-	}
-	if (optind != argc)
-		return say_usage(
-		    "check takes no argument, found \"%s\"", argv[optind]);
+	if (!cli_take_json("check", argc, argv, &json))
+		return CLI_USAGE;
 	if (!farm_open(&farm, cli))
 		return CLI_FAILED;
 	if (json)

@@ -8,6 +8,8 @@
 #ifndef STEK_CLI_H
 #define STEK_CLI_H
 
+#include <stdbool.h>
+
 enum {
 	CLI_DONE = 0,	/* it was done, or what was asked about is right */
 	CLI_FAILED = 1,	/* it failed, or found something wrong */
@@ -17,6 +19,9 @@ enum {
 struct cli {
 	const char *conf;	/* path of the configuration, never NULL */
 };
+
+/* For verbs that take --json and nothing else; false: wrong usage. */
+bool cli_take_json(const char *verb, int argc, char **argv, bool *json);
 
 /*
  * argv[0] is "stek", for getopt's messages; the verb's arguments follow.

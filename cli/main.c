@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * main.c: the verbs of stek(1) and what they have in common on the command
- * line: -c FILE and -h, before or after the verb.
+ * line: -c FILE and -h, before or after the verb, and some verbs' --json.
  *
  * Never here: what a verb does.
  */
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <daemon/conf.h>
 
 #include "cli.h"
+#include "say.h"
 
 struct verb {
 	const char *name;
@@ -105,6 +107,27 @@ take_common(int argc, char **argv, struct cli *cli, int *help, int *version)
 		argv[to++] = argv[from++];
 	argv[to] = NULL;
 	return to;
+}
+
+bool
+cli_take_json(const char *verb, int argc, char **argv, bool *json)
+{
+	static const struct option longs[] = {
+	    {"json", no_argument, NULL, 'j'},
+	    {NULL, 0, NULL, 0},
+	};
+	int c;
+
+	*json = false;
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		if (c != 'j')
+			return false;
+		*json = true;
+	}
+	if (optind == argc)
+		return true;
+	say_error("%s takes no argument, found \"%s\"", verb, argv[optind]);
+	return false;
 }
 
 int

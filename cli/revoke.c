@@ -14,7 +14,7 @@
 #include "farm.h"
 #include "say.h"
 
-enum { PREFIX_MIN = 8, NAME_HEX = STEK_NAME_HEX - 1, ASK_SECONDS = 10 };
+enum { PREFIX_MIN = 8, NAME_HEX = STEK_NAME_HEX - 1 };
 
 struct options {
 	bool all;
@@ -118,22 +118,20 @@ out:
 static bool
 complete(struct farm *farm, char prefix[STEK_NAME_HEX])
 {
-	json_t *status = NULL;
-	struct ask ask;
+	char why[ASK_WHY_LEN];
+	json_t *status;
 	bool found = false;
 
 	leave_scope(farm, prefix);
 	if (strlen(prefix) == NAME_HEX)
 		return true;
-	if (ask_open(&ask, farm->conf->control,
-	        json_pack("{s:s}", "do", "status"), ASK_SECONDS))
-		status = ask_next(&ask);
+	status = ask_once(
+	    farm->conf->control, json_pack("{s:s}", "do", "status"), why);
 	if (status == NULL)
-		say_error("%s", ask.why);
+		say_error("%s", why);
 	else
 		found = resolve(status, prefix);
 	json_decref(status);
-	ask_close(&ask);
 	return found;
 }
 

@@ -5,7 +5,6 @@
  *
  * Never here: a byte of a key but its name.
  */
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +17,7 @@
 #include "say.h"
 #include "timeline.h"
 
-enum { TIMEOUT = 10, SHORT = 8 };
+enum { SHORT = 8 };
 
 static bool
 is_colour(void)
@@ -58,10 +57,7 @@ put_answered_keys(const json_t *status, int64_t now, bool colour)
 		keys[i].seal_until = ask_number(key, "seal_until", now);
 		keys[i].open_until = ask_number(key, "open_until", now);
 	}
-	if (count > 0)
-		timeline_put(keys, count, now, colour);
-	else
-		(void)printf("  none\n");
+	timeline_put(keys, count, now, colour);
 }
 
 static void
@@ -77,10 +73,7 @@ put_stored_keys(const struct stek_set *set, int64_t now, bool colour)
 		keys[i].seal_until = set->keys[i].seal_until;
 		keys[i].open_until = set->keys[i].open_until;
 	}
-	if (set->count > 0)
-		timeline_put(keys, set->count, now, colour);
-	else
-		(void)printf("  none\n");
+	timeline_put(keys, set->count, now, colour);
 }
 
 /* --- targets ------------------------------------------------------------- */
@@ -115,17 +108,24 @@ put_proof(const json_t *target, int64_t now)
 }
 
 static void
+put_error(const json_t *of)
+{
+	const char *error = ask_text(of, "error");
+
+	if (error[0] == '\0')
+		return;
+	(void)printf("      ");
+	say_clean(error);
+	(void)putchar('\n');
+}
+
+static void
 put_trouble(const json_t *target, int64_t now)
 {
 	int64_t next = ask_number(target, "next_try", -1);
-	const char *error = ask_text(target, "error");
 	char text[SAY_SPAN_LEN];
 
-	if (error[0] != '\0') {
-		(void)printf("      ");
-		say_clean(error);
-		(void)putchar('\n');
-	}
+	put_error(target);
 	if (next >= 0)
 		(void)printf("      %" JSON_INTEGER_FORMAT
 		             " tries failed, the next is in %s\n",
@@ -192,17 +192,10 @@ put_policy(const json_t *policy)
 static void
 put_store(const json_t *store)
 {
-	const char *state = ask_text(store, "state");
-	const char *error = ask_text(store, "error");
-
 	(void)printf("  store %s:", ask_text(store, "kind"));
 	say_clean(ask_text(store, "path"));
-	(void)printf(": %s\n", state);
-	if (error[0] != '\0') {
-		(void)printf("      ");
-		say_clean(error);
-		(void)putchar('\n');
-	}
+	(void)printf(": %s\n", ask_text(store, "state"));
+	put_error(store);
 }
 
 static void
@@ -268,22 +261,18 @@ put_store_alone(struct farm *farm)
 static int
 run(struct farm *farm, bool json)
 {
-	json_t *status = NULL;
-	struct ask ask;
+	char why[ASK_WHY_LEN];
+	json_t *status = ask_once(
+	    farm->conf->control, json_pack("{s:s}", "do", "status"), why);
 	bool good;
 
-	if (ask_open(&ask, farm->conf->control,
-	        json_pack("{s:s}", "do", "status"), TIMEOUT))
-		status = ask_next(&ask);
-	if (status == NULL)
-		say_error("%s", ask.why);
-	if (status == NULL && json)
-		(void)put_json(
-		    json_pack("{s:b, s:s}", "done", 0, "error", ask.why));
-	else if (status == NULL)
-		put_store_alone(farm);
-	ask_close(&ask);
 	if (status == NULL) {
+		say_error("%s", why);
+		if (json)
+			(void)put_json(
+			    json_pack("{s:b, s:s}", "done", 0, "error", why));
+		else
+			put_store_alone(farm);
 		(void)say_flush();
 		return CLI_FAILED;
 	}
@@ -299,22 +288,12 @@ run(struct farm *farm, bool json)
 int
 verb_status(const struct cli *cli, int argc, char **argv)
 {
-	static const struct option longs[] = {
-	    {"json", no_argument, NULL, 'j'},
-	    {NULL, 0, NULL, 0},
-	};
-	bool json = false;
 	struct farm farm;
-	int c, status;
+	bool json;
+	int status;
 
-	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-		if (c != 'j')
-			return CLI_USAGE;
-		json = true;
-	}
-	if (optind != argc)
-		return say_usage(
-		    "status takes no argument, found \"%s\"", argv[optind]);
+	if (!cli_take_json("status", argc, argv, &json))
+		return CLI_USAGE;
 	if (!farm_open(&farm, cli))
 		return CLI_FAILED;
 	status = run(&farm, json);

@@ -129,6 +129,10 @@ timeline_put(
 	size_t i;
 	int column;
 
+	if (count == 0) {
+		(void)printf("  none\n");
+		return;
+	}
 	put_header(&span, now);
 	for (i = 0; i < count; i++) {
 		until = seals_until(keys, count, i);

@@ -18,7 +18,7 @@ struct timeline_key {
 	int64_t open_until;
 };
 
-/* On standard output, for keys ordered by seal_from. */
+/* On standard output, for keys ordered by seal_from; "none" for none. */
 void timeline_put(
     const struct timeline_key *, size_t count, int64_t now, bool colour);
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* See conf_check.h. */
+#include <sys/un.h>
+
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
@@ -130,12 +132,12 @@ is_address(const char *s)
 
 /* One way to write each path, so that equal ones can be told. */
 static bool
-is_path(const char *s)
+is_absolute(const char *s)
 {
 	const char *end = s + strlen(s);
 	size_t len;
 
-	if (s[0] != '/' || end - s >= FORMAT_PATH_MAX)
+	if (s[0] != '/')
 		return false;
 	while (s < end) {
 		len = strcspn(++s, "/");
@@ -161,13 +163,30 @@ check_time(const char *s, char why[CONF_WHY_LEN])
 }
 
 static bool
+is_shorter(const char *s, size_t max, char why[CONF_WHY_LEN])
+{
+	if (strlen(s) < max)
+		return true;
+	say(why, "expected a path of at most %zu characters, found %zu",
+	    max - 1, strlen(s));
+	return false;
+}
+
+static bool
 check_path(const char *s, char why[CONF_WHY_LEN])
 {
-	if (is_path(s))
-		return true;
+	if (is_absolute(s))
+		return is_shorter(s, FORMAT_PATH_MAX, why);
 	say(why, "expected an absolute path, without \".\", \"..\" or an empty "
 	         "part");
 	return false;
+}
+
+static bool
+check_socket(const char *s, char why[CONF_WHY_LEN])
+{
+	return check_path(s, why) &&
+	       is_shorter(s, sizeof(((struct sockaddr_un *)0)->sun_path), why);
 }
 
 static bool
@@ -183,8 +202,8 @@ check_farm(const char *s, char why[CONF_WHY_LEN])
 static bool
 check_store(const char *s, char why[CONF_WHY_LEN])
 {
-	if (strncmp(s, "dir:", 4) == 0 && is_path(s + 4))
-		return true;
+	if (strncmp(s, "dir:/", 5) == 0)
+		return check_path(s + 4, why);
 	say(why, "expected \"dir:\" and an absolute path; this version of stek "
 	         "has no other store");
 	return false;
@@ -193,8 +212,8 @@ check_store(const char *s, char why[CONF_WHY_LEN])
 static bool
 check_farm_key(const char *s, char why[CONF_WHY_LEN])
 {
-	if (is_path(s))
-		return true;
+	if (s[0] == '/')
+		return check_path(s, why);
 	say(why,
 	    "expected the absolute path of a file with %d random bytes "
 	    "(\"stek init\" makes one)",
@@ -314,7 +333,7 @@ static const struct {
     {"store", check_store},
     {"farm_key", check_farm_key},
     {"user", check_user},
-    {"control", check_path},
+    {"control", check_socket},
     {"metrics", check_metrics},
     {"allow", check_allow},
     {"policy|rotate", check_time},

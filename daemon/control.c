@@ -330,12 +330,9 @@ control_bind(const struct conf *conf)
 	mode_t mask;
 	int fd, bound;
 
-	if (strlen(conf->control) >= sizeof(addr.sun_path)) {
-		log_line(LOG_ERR, "the control socket's path is too long",
-		    "control", conf->control, NULL);
-		return -1;
-	}
-	memcpy(addr.sun_path, conf->control, strlen(conf->control) + 1);
+	/* The configuration was refused if it does not fit. */
+	(void)snprintf(
+	    addr.sun_path, sizeof(addr.sun_path), "%s", conf->control);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || !clear_place(&addr))
 		goto fail;

@@ -301,9 +301,9 @@ def test_a_control_path_that_is_no_socket(stekd):
 
 
 def test_a_control_path_that_is_too_long(stekd):
-    stekd.values["control"] = stekd.path("x" * 108)
+    stekd.values["control"] = "/" + "x" * 107
     stekd.configure()
-    refuses(stekd, "too long")
+    refuses(stekd, "control", "at most 107 characters, found 108")
 
 
 def test_a_metrics_port_that_is_taken(stekd):

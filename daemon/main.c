@@ -46,7 +46,7 @@
 static int
 usage(void)
 {
-	(void)fprintf(stderr, "usage: stekd [-f] [-c file]\n");
+	(void)fprintf(stderr, "usage: stekd [-f] [-c file] | -V\n");
 	return 2;
 }
 
@@ -313,7 +313,7 @@ main(int argc, char **argv)
 	char *absolute;
 	int c, status = 1;
 
-	while ((c = getopt(argc, argv, "c:f")) != -1) {
+	while ((c = getopt(argc, argv, "c:fV")) != -1) {
 		switch (c) {
 		case 'c':
 			path = optarg;
@@ -321,6 +321,9 @@ main(int argc, char **argv)
 		case 'f':
 			foreground = true;
 			break;
+		case 'V':
+			(void)puts("stek " STEK_VERSION);
+			return 0;
 		default:
 			return usage();
 		}

@@ -3,6 +3,7 @@
 Starts that are refused: a clear text, status 1, and nothing changed.
 """
 import os
+import re
 import resource
 import shutil
 import socket
@@ -12,7 +13,7 @@ import time
 import pytest
 
 from host import encode, sealing
-from daemon import STEKD, Daemon, gone, read, replace
+from daemon import STEK, STEKD, Daemon, gone, read, replace
 
 
 @pytest.fixture
@@ -127,6 +128,16 @@ def test_wrong_usage():
         done = subprocess.run([STEKD, *args], capture_output=True, text=True,
                               timeout=60, check=False)
         assert done.returncode == 2 and "usage: stekd" in done.stderr
+
+
+@pytest.mark.parametrize("program", [STEKD, STEK], ids=os.path.basename)
+def test_the_version_is_that_of_the_source(program):
+    here = os.path.dirname(os.path.abspath(__file__))
+    source = os.path.join(here, "..", "..", "meson.build")
+    version = re.search(rb"version: '(.+)'", read(source)).group(1).decode()
+    done = subprocess.run([program, "-V"], capture_output=True, text=True,
+                          timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, f"stek {version}\n")
 
 
 # --- the farm key ----------------------------------------------------------

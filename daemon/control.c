@@ -81,7 +81,7 @@ detail(const struct target *target)
 	switch (target->state) {
 	case TARGET_VERIFIED:
 		return target->proof == FORMAT_TICKET_PROVEN
-		           ? "verified by a ticket's name and MAC"
+		           ? "verified by a ticket's MAC"
 		           : "verified by a ticket's name";
 	case TARGET_APPLIED:
 		if (target->conf->verify[0] == '\0')

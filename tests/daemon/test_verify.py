@@ -137,5 +137,5 @@ def test_a_revocation_is_confirmed_by_handshakes(trouble):
     *told, end = trouble.stekd.ask({"do": "revoke", "all": True})
     assert end == {"done": True, "failed": 0}
     assert [line["detail"] for line in told[1:]] == [
-        "verified by a ticket's name and MAC"] * 2
+        "verified by a ticket's MAC"] * 2
     assert new_ticket(trouble.good.port, "1.2").name == told[0]["sealing"]

@@ -164,17 +164,18 @@ build_target(cfg_t *sec, struct conf_target *target)
 static bool
 is_free(const struct conf *conf, const struct conf_target *target)
 {
-	char set[FORMAT_PATH_MAX + STEK_FARM_MAX + 16];
+	char set[FORMAT_PATH_MAX + STEK_FARM_MAX + 16], owed[CONF_OWED_LEN];
 	const char *others[] = {
-	    set, conf->store_dir, conf->farm_key, conf->control};
+	    set, owed, conf->store_dir, conf->farm_key, conf->control};
 	size_t i;
 
 	conf_set_path(conf, set, sizeof(set));
+	conf_owed_path(conf, owed, sizeof(owed));
 	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		if (strcmp(others[i], target->path) != 0)
 			continue;
 		say("target %s: its path %s is that of the store, the farm "
-		    "key or the control socket",
+		    "key, the control socket or the folder beside that",
 		    target->name, target->path);
 		return false;
 	}
@@ -412,6 +413,12 @@ void
 conf_set_path(const struct conf *conf, char *path, size_t size)
 {
 	(void)snprintf(path, size, "%s/%s.set", conf->store_dir, conf->farm);
+}
+
+void
+conf_owed_path(const struct conf *conf, char *path, size_t size)
+{
+	(void)snprintf(path, size, "%s.owed", conf->control);
 }
 
 uint8_t *

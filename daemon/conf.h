@@ -17,6 +17,7 @@
 #define CONF_HASH_LEN    32
 #define CONF_WHY_LEN     1024
 #define CONF_TARGETS_MAX 256
+#define CONF_OWED_LEN    (FORMAT_PATH_MAX + 8)
 
 struct conf_target {
 	char *name; /* its title; [A-Za-z0-9_.-] */
@@ -63,6 +64,9 @@ STEK_CHECKED bool conf_is_safe(const char *path, char why[CONF_WHY_LEN]);
 
 /* "dir:/var/lib/stek" and farm "example": /var/lib/stek/example.set */
 void conf_set_path(const struct conf *, char *path, size_t size);
+
+/* The folder for what servers have yet to take: see owed.h. */
+void conf_owed_path(const struct conf *, char *path, size_t size);
 
 /*
  * The farm key into guarded memory (stek_file_free()).  NULL: why says what

@@ -19,6 +19,7 @@
 #include "handshake.h"
 #include "memory.h"
 #include "monitor.h"
+#include "owed.h"
 #include "place.h"
 #include "reload.h"
 #include "worker.h"
@@ -99,6 +100,24 @@ unpack(uint8_t *message, size_t len, struct format_out *out)
 }
 
 static void
+write_files(const struct monitor *monitor,
+    const struct monitor_request *request, const struct format_out *out,
+    struct place_result *result)
+{
+	const struct conf *conf = monitor->conf;
+	const struct conf_target *target = &conf->targets[request->index];
+	struct place_how how = {.allow_disk = conf->allow_disk,
+	    .revoking = request->revoking != 0,
+	    .renew = request->renew != 0};
+
+	how.owed = owed_open(conf, target, result->why);
+	if (how.owed < 0)
+		return;
+	place_files(target, &how, out, result);
+	(void)close(how.owed);
+}
+
+static void
 place(struct monitor *monitor, const struct wire_request *head, size_t len,
     struct monitor_reply *reply)
 {
@@ -122,8 +141,7 @@ place(struct monitor *monitor, const struct wire_request *head, size_t len,
 		stek_set_free(set);
 	} else if (!is_ring && !head->is_ring &&
 	           unpack(monitor->message, len, &out)) {
-		place_files(target, conf->allow_disk, request->revoking != 0,
-		    request->renew != 0, &out, &result);
+		write_files(monitor, request, &out, &result);
 	}
 	reply->ok = result.ok;
 	reply->changed = result.changed;
@@ -262,7 +280,7 @@ serve(struct monitor *monitor, size_t len, struct monitor_reply *reply)
 			return;
 		break;
 	case MONITOR_DONE:
-		place_done(&conf->targets[head.request.index]);
+		owed_forget(conf, &conf->targets[head.request.index]);
 		return;
 	case MONITOR_CONF:
 		reload_conf(monitor, &head.request, reply);

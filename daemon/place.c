@@ -13,12 +13,11 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "owed.h"
 #include "place.h"
+#include "safe.h"
 
 #define NAME_MAX_LEN 64
-
-#define OWED_RELOAD ".stek-owed"
-#define OWED_REVOKE ".stek-owed-revoke"
 
 static void fail(struct place_result *, const char *, ...)
     __attribute__((format(printf, 2, 3)));
@@ -74,48 +73,6 @@ make_folder(const struct conf_target *target, const char *folder)
 	       chmod(folder, mode) == 0;
 }
 
-/*
- * Only root and stekd's own user may change what is in this folder; in one
- * above, a sticky bit keeps others from replacing what is not theirs.
- */
-static bool
-is_safe(const char *folder, bool above, char why[CONF_WHY_LEN])
-{
-	struct stat st;
-
-	if (stat(folder, &st) < 0) {
-		(void)snprintf(
-		    why, CONF_WHY_LEN, "%.500s: %s", folder, strerror(errno));
-		return false;
-	}
-	if ((st.st_uid == 0 || st.st_uid == geteuid()) &&
-	    ((st.st_mode & 022) == 0 || (above && (st.st_mode & S_ISVTX) != 0)))
-		return true;
-	(void)snprintf(why, CONF_WHY_LEN,
-	    "%.500s: others could replace files in this folder; expected "
-	    "owner root or uid %u and no write permission for group and "
-	    "others, found uid %u and mode %04o",
-	    folder, (unsigned int)geteuid(), (unsigned int)st.st_uid,
-	    (unsigned int)(st.st_mode & 07777));
-	return false;
-}
-
-static bool
-are_safe_above(const char *folder, char why[CONF_WHY_LEN])
-{
-	char path[FORMAT_PATH_MAX];
-	char *slash;
-
-	(void)snprintf(path, sizeof(path), "%s", folder);
-	for (slash = path; (slash = strchr(slash + 1, '/')) != NULL;) {
-		*slash = '\0';
-		if (!is_safe(path, true, why))
-			return false;
-		*slash = '/';
-	}
-	return true;
-}
-
 bool
 place_check(
     const struct conf_target *target, bool allow_disk, char why[CONF_WHY_LEN])
@@ -124,7 +81,7 @@ place_check(
 	bool in_memory;
 
 	folder_of(target, folder, sizeof(folder));
-	if (!are_safe_above(folder, why))
+	if (!safe_above(folder, why))
 		return false;
 	if (!make_folder(target, folder) ||
 	    stek_file_in_memory(folder, &in_memory) != STEK_OK) {
@@ -132,7 +89,7 @@ place_check(
 		    why, CONF_WHY_LEN, "%.500s: %s", folder, strerror(errno));
 		return false;
 	}
-	if (!is_safe(folder, false, why))
+	if (!safe_folder(folder, why))
 		return false;
 	if (!in_memory && !allow_disk) {
 		(void)snprintf(why, CONF_WHY_LEN,
@@ -205,63 +162,18 @@ is_there(const struct conf_target *target, const char *path,
 	return same;
 }
 
-/*
- * Beside what was written for a server, one of these says that it has yet to
- * be reloaded: that must not be forgotten when stekd ends before it is done.
- */
-static void
-debt_path(
-    const struct conf_target *target, bool revoking, char *path, size_t size)
-{
-	const char *suffix = revoking ? OWED_REVOKE : OWED_RELOAD;
-	const char *base = strrchr(target->path, '/') + 1;
-
-	if (is_folder_format(target))
-		(void)snprintf(path, size, "%s/%s", target->path, suffix);
-	else
-		(void)snprintf(path, size, "%.*s.%s%s",
-		    (int)(base - target->path), target->path, base, suffix);
-}
-
 /* Before the first byte. */
 static bool
-owe(const struct conf_target *target, bool revoking,
-    struct place_result *result)
+owe(const struct place_how *how, const struct conf_target *target,
+    bool revoking, struct place_result *result)
 {
-	char path[FORMAT_PATH_MAX + NAME_MAX_LEN];
-	int fd;
-
-	if (target->reload[0] == '\0')
+	if (target->reload[0] == '\0' || owed_note(how->owed, revoking))
 		return true;
-	debt_path(target, revoking, path, sizeof(path));
-	fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd >= 0) {
-		(void)close(fd);
-		return true;
-	}
-	fail(result, "%s: %s; nothing was written", path, strerror(errno));
+	fail(result,
+	    "cannot note that the server has to be reloaded: %s; nothing was "
+	    "written",
+	    strerror(errno));
 	return false;
-}
-
-static bool
-is_owed(const struct conf_target *target, bool revoking)
-{
-	char path[FORMAT_PATH_MAX + NAME_MAX_LEN];
-
-	debt_path(target, revoking, path, sizeof(path));
-	return target->reload[0] != '\0' && access(path, F_OK) == 0;
-}
-
-void
-place_done(const struct conf_target *target)
-{
-	char path[FORMAT_PATH_MAX + NAME_MAX_LEN];
-	int revoking;
-
-	for (revoking = 0; revoking < 2; revoking++) {
-		debt_path(target, revoking != 0, path, sizeof(path));
-		(void)unlink(path);
-	}
 }
 
 static bool
@@ -276,7 +188,7 @@ renew_file(const char *path, struct place_result *result)
 
 /* False: it was not written; result says why. */
 static bool
-place_file(const struct conf_target *target, bool revoking, bool renew,
+place_file(const struct conf_target *target, const struct place_how *how,
     const struct format_file *file, struct place_result *result)
 {
 	char path[FORMAT_PATH_MAX + NAME_MAX_LEN + 2];
@@ -284,8 +196,8 @@ place_file(const struct conf_target *target, bool revoking, bool renew,
 
 	full_path(target, file->name, path, sizeof(path));
 	if (is_there(target, path, file, &age))
-		return !renew || renew_file(path, result);
-	if (!revoking && age >= 0 && age < spacing) {
+		return !how->renew || renew_file(path, result);
+	if (!how->revoking && age >= 0 && age < spacing) {
 		fail(result,
 		    "%s: its server would miss a second write within "
 		    "%" PRId64 " s",
@@ -293,7 +205,7 @@ place_file(const struct conf_target *target, bool revoking, bool renew,
 		result->wait = (unsigned int)(spacing - age);
 		return false;
 	}
-	if (!owe(target, revoking, result))
+	if (!owe(how, target, how->revoking, result))
 		return false;
 	result->changed = true;
 	if (stek_file_write(path, file->bytes, file->len, target->mode,
@@ -357,8 +269,8 @@ tidy(const struct conf_target *target, const struct format_out *out)
 }
 
 void
-place_files(const struct conf_target *target, bool allow_disk, bool revoking,
-    bool renew, const struct format_out *out, struct place_result *result)
+place_files(const struct conf_target *target, const struct place_how *how,
+    const struct format_out *out, struct place_result *result)
 {
 	size_t i;
 
@@ -370,22 +282,21 @@ place_files(const struct conf_target *target, bool allow_disk, bool revoking,
 		fail(result, "refused to write a file of an unexpected name");
 		return;
 	}
-	if (!place_check(target, allow_disk, result->why)) {
+	if (!place_check(target, how->allow_disk, result->why)) {
 		result->ok = false;
 		return;
 	}
 	/* Also when the file stays as it is: its server may remember. */
-	if (revoking && !owe(target, true, result))
+	if (how->revoking && !owe(how, target, true, result))
 		return;
 	for (i = 0; i < out->count && result->ok; i++)
-		(void)place_file(
-		    target, revoking, renew, &out->files[i], result);
+		(void)place_file(target, how, &out->files[i], result);
 	if (result->ok && is_folder_format(target))
 		tidy(target, out);
 	if (result->ok && !is_folder_format(target))
 		tidy_file(target);
-	result->owed = is_owed(target, false) || is_owed(target, true);
-	result->revoking = is_owed(target, true);
+	if (target->reload[0] != '\0')
+		result->owed = owed_is(how->owed, &result->revoking);
 }
 
 /*

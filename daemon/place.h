@@ -15,7 +15,7 @@
 struct place_result {
 	bool ok;
 	bool changed; /* false: all was there already */
-	bool owed; /* the server has not taken it: see place_done() */
+	bool owed; /* the server has not taken it: see owed.h */
 	bool revoking; /* and what it has yet to take revokes a key */
 	unsigned int wait; /* not ok: too soon after the last write */
 	char why[CONF_WHY_LEN];
@@ -31,15 +31,20 @@ STEK_CHECKED bool place_check(
 /* Does the target's folder exist, and on a disk? */
 bool place_on_disk(const struct conf_target *);
 
+struct place_how {
+	bool allow_disk;
+	bool revoking; /* also within the format's spacing */
+	bool renew; /* what does not differ gets a new time, as some servers
+	               look at that */
+	int owed; /* from owed_open() */
+};
+
 /*
- * Write what differs; revoking: also within the format's spacing; renew: what
- * does not differ gets a new time, as some servers look at that.  For a
- * target with a reload, what was written is owed to its server, also after a
- * restart of stekd, until place_done().
+ * Write what differs.  For a target with a reload, what was written is owed
+ * to its server, also after a restart of stekd, until owed_forget().
  */
-void place_files(const struct conf_target *, bool allow_disk, bool revoking,
-    bool renew, const struct format_out *, struct place_result *);
-void place_done(const struct conf_target *);
+void place_files(const struct conf_target *, const struct place_how *,
+    const struct format_out *, struct place_result *);
 
 /* A ring that stays mapped between publishes; zeroed at first. */
 struct place_ring {

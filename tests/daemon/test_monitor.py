@@ -100,7 +100,7 @@ def test_what_the_test_sends_is_what_the_monitor_takes(stekd, line):
     b"../evil.key", b"/dev/shm/evil", b"keys.conf/../../evil", b".", b"..",
     b"", b"evil.conf", b"0" * 32 + b".key/x", b"0" * 31 + b".key",
     b"0" * 33 + b".key", b"A" * 32 + b".key", b"keys.conf.stek-new",
-    b".stek-owed", b"x" * 64])
+    b".keys.conf.stek-new", b"x" * 64])
 def test_a_file_of_another_name_is_not_written(stekd, line, name):
     line.send(message(stekd, PLACE, 0, [(name, b"evil")]))
     if name:

@@ -37,6 +37,9 @@ put_begin(const json_t *answer, json_int_t targets)
 		    say_time(from, now, text));
 	else
 		(void)printf("key %s seals now\n", name);
+	if (json_is_false(json_object_get(answer, "moved")))
+		(void)printf("nothing was moved: it was on its way already, "
+		             "and only --now has it seal sooner\n");
 	if (targets == 0)
 		(void)printf("no targets to confirm it\n");
 	(void)fflush(stdout);

@@ -140,35 +140,41 @@ control_forget(struct loop *loop)
 	}
 }
 
-/* The set's version, and the newest key that seals or will. */
+/* The newest of the keys that seal by then; later ones may be astray. */
+static const struct stek_key *
+newest(const struct stek_set *set, int64_t by)
+{
+	size_t i = set->count - 1;
+
+	while (i > 0 && set->keys[i].seal_from > by)
+		i--;
+	return &set->keys[i];
+}
+
+/* The set's version, and the key that the change was about. */
 static void
-say_head(struct client *client)
+say_head(struct client *client, int64_t lead, bool moved)
 {
 	struct loop *loop = client->control->loop;
 	const struct stek_set *set = loop->rotate.set;
-	const struct stek_key *last = &set->keys[set->count - 1];
+	const struct stek_key *key = newest(set, clock_now() + lead);
 	char name[STEK_NAME_HEX];
 
-	stek_key_hex(last->name, name);
-	say(client, json_pack("{s:I, s:s, s:I, s:I}", "version",
+	stek_key_hex(key->name, name);
+	say(client, json_pack("{s:I, s:s, s:I, s:I, s:b}", "version",
 	                (json_int_t)set->version, "sealing", name, "seal_from",
-	                (json_int_t)last->seal_from, "targets",
-	                (json_int_t)loop->conf->count));
+	                (json_int_t)key->seal_from, "targets",
+	                (json_int_t)loop->conf->count, "moved", (int)moved));
 }
 
-/* After a change: the head, then a line a target as they settle. */
+/* After the head, a line a target as they settle. */
 static void
-await_targets(struct client *client, enum stek_err err)
+await_targets(struct client *client)
 {
 	struct loop *loop = client->control->loop;
 	char why[CONF_WHY_LEN + 128];
 	size_t i;
 
-	if (err != STEK_OK) {
-		refuse(client, stek_strerror(err));
-		return;
-	}
-	say_head(client);
 	if (loop->rotate.unsaved) {
 		(void)snprintf(why, sizeof(why),
 		    "it is done on this host until stekd is restarted, but "
@@ -188,11 +194,40 @@ await_targets(struct client *client, enum stek_err err)
 			tell(client, &loop->targets[i]);
 }
 
+/* The next key is to seal within the lead, or at once. */
+static void
+obey_rotate(struct client *client, bool at_once)
+{
+	struct loop *loop = client->control->loop;
+	enum stek_err err;
+	bool moved;
+
+	err = rotate_ahead(&loop->rotate, at_once, &moved);
+	if (err != STEK_OK) {
+		refuse(client, stek_strerror(err));
+		return;
+	}
+	say_head(client, at_once ? 0 : loop->conf->policy.lead, moved);
+	await_targets(client);
+}
+
+static void
+obey_revoke(struct client *client, const uint8_t *name)
+{
+	enum stek_err err = rotate_revoke(&client->control->loop->rotate, name);
+
+	if (err != STEK_OK) {
+		refuse(client, stek_strerror(err));
+		return;
+	}
+	say_head(client, 0, true);
+	await_targets(client);
+}
+
 static void
 obey(struct client *client, const struct request *request)
 {
 	struct loop *loop = client->control->loop;
-	struct rotate *rotate = &loop->rotate;
 
 	if (request->what == REQUEST_STATUS)
 		end(client, status_object(loop));
@@ -200,14 +235,14 @@ obey(struct client *client, const struct request *request)
 		refuse(client, "this host only follows its store (mint = "
 		               "false); ask the host that makes the keys");
 	else if (request->what == REQUEST_ROTATE)
-		await_targets(client, rotate_ahead(rotate, request->at_once));
+		obey_rotate(client, request->at_once);
 	else if (request->all)
-		await_targets(client, rotate_revoke(rotate, NULL));
-	else if (stek_set_find(rotate->set, request->name) == NULL)
+		obey_revoke(client, NULL);
+	else if (stek_set_find(loop->rotate.set, request->name) == NULL)
 		refuse(client, "the farm has no key of that name; nothing "
 		               "was changed");
 	else
-		await_targets(client, rotate_revoke(rotate, request->name));
+		obey_revoke(client, request->name);
 }
 
 static void

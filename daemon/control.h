@@ -16,7 +16,9 @@
  * status: one line with "done": true and what status.c puts there.
  *
  * rotate, revoke: first {"version": V, "sealing": "<hex>", "seal_from": T,
- * "targets": N}, then for each target, in the order in which they confirm,
+ * "targets": N, "moved": BOOL}; moved is false if the next key, which is
+ * "sealing", begins to seal as soon already, and nothing was changed.  Then
+ * for each target, in the order in which they confirm,
  * {"target": NAME, "ok": BOOL, "ms": MILLISECONDS, "detail": TEXT}, last
  * {"done": true, "failed": N}.  A target is ok once the set of version V is
  * in its file, its server has reloaded, and its verify has proven it; where

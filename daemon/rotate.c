@@ -322,25 +322,31 @@ on_watch(evutil_socket_t fd, short what, void *arg)
 		rotate_wake(rotate);
 }
 
+/* *changed: false if nothing had to be done, or on error. */
 static enum stek_err
 carry_out(struct rotate *rotate,
     enum stek_err (*request)(
         struct rotate *, int64_t, const void *, struct stek_set *),
-    const void *arg, const char *msg)
+    const void *arg, const char *msg, bool *changed)
 {
 	struct stek_set *next = stek_set_new();
 	enum stek_err err;
 	int tries;
 
+	*changed = false;
 	if (next == NULL)
 		return STEK_ERR_MEMORY;
 	for (tries = 0; tries < PLAN_TRIES; tries++) {
 		err = request(rotate, clock_now(), arg, next);
-		if (err != STEK_OK || save_and_adopt(rotate, next, msg))
+		*changed =
+		    err == STEK_OK && next->version != rotate->set->version;
+		if (!*changed || save_and_adopt(rotate, next, msg))
 			break;
 	}
-	if (tries == PLAN_TRIES)
+	if (tries == PLAN_TRIES) {
 		err = STEK_ERR_BUSY;
+		*changed = false;
+	}
 	stek_set_free(next);
 	if (err == STEK_OK)
 		rotate_wake(rotate);
@@ -382,22 +388,27 @@ request_revoke(
 }
 
 enum stek_err
-rotate_ahead(struct rotate *rotate, bool at_once)
+rotate_ahead(struct rotate *rotate, bool at_once, bool *moved)
 {
 	enum stek_err err = carry_out(
-	    rotate, request_rotate, &at_once, "rotated by an operator");
+	    rotate, request_rotate, &at_once, "rotated by an operator", moved);
 
-	rotate->rotations += err == STEK_OK ? 1 : 0;
+	rotate->rotations += *moved ? 1 : 0;
+	if (err == STEK_OK && !*moved)
+		log_set("an operator's rotation moved nothing: the next key "
+		        "begins to seal as soon already",
+		    rotate->set, clock_now());
 	return err;
 }
 
 enum stek_err
 rotate_revoke(struct rotate *rotate, const uint8_t *name)
 {
-	enum stek_err err =
-	    carry_out(rotate, request_revoke, name, "revoked by an operator");
+	bool changed;
+	enum stek_err err = carry_out(
+	    rotate, request_revoke, name, "revoked by an operator", &changed);
 
-	rotate->revocations += err == STEK_OK ? 1 : 0;
+	rotate->revocations += changed ? 1 : 0;
 	return err;
 }
 

@@ -42,9 +42,11 @@ void rotate_wake(struct rotate *);
 
 /*
  * Operator's wishes, carried out at once.  Not OK: nothing changed.  The
- * store may not have been written: rotate->error then says so.
+ * store may not have been written: rotate->error then says so.  *moved: false
+ * if the next key begins to seal as soon already.
  */
-STEK_CHECKED enum stek_err rotate_ahead(struct rotate *, bool at_once);
+STEK_CHECKED enum stek_err rotate_ahead(
+    struct rotate *, bool at_once, bool *moved);
 STEK_CHECKED enum stek_err rotate_revoke(struct rotate *, const uint8_t *name);
 
 #endif

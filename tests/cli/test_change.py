@@ -113,6 +113,20 @@ def test_rotate_says_when_the_new_key_begins_to_seal(host):
     assert f"begins to seal at {stamp} (in " in result.out
 
 
+def test_rotate_says_that_nothing_had_to_be_moved(host):
+    start = int(time.time()) + 600
+    with FakeStekd(host, [dict(head(0, start), moved=False), done()]):
+        result = host.stek("rotate")
+    assert result.status == 0
+    assert "begins to seal at" in result.out and "--now" in result.out
+    assert "nothing was moved" in result.out
+
+
+def test_rotate_does_not_say_so_of_one_that_was_moved(host):
+    with FakeStekd(host, [dict(head(0), moved=True), done()]):
+        assert "nothing was moved" not in host.stek("rotate").out
+
+
 def test_an_answer_cannot_move_the_cursor(host):
     with FakeStekd(host, [head(1), failed("web", "\033[2J"), done(1)]):
         assert "\033" not in host.stek("rotate").out

@@ -123,13 +123,14 @@ static void
 put_trouble(const json_t *target, int64_t now)
 {
 	int64_t next = ask_number(target, "next_try", -1);
+	json_int_t tries = ask_number(target, "attempts", 0);
 	char text[SAY_SPAN_LEN];
 
 	put_error(target);
 	if (next >= 0)
 		(void)printf("      %" JSON_INTEGER_FORMAT
-		             " tries failed, the next is in %s\n",
-		    ask_number(target, "attempts", 0),
+		             " %s failed, the next is in %s\n",
+		    tries, tries == 1 ? "try" : "tries",
 		    say_span(next - now, text));
 }
 

@@ -170,14 +170,15 @@ def test_well_is_0(host):
     assert (result.status, result.err) == (0, "")
 
 
-def test_a_failed_target_is_1_and_says_why(host):
+@pytest.mark.parametrize("count, tries", [(1, "1 try"), (4, "4 tries")])
+def test_a_failed_target_is_1_and_says_why(host, count, tries):
     result = told(host, status(target("web"), target(
-        "api", "failed", error="no such socket", attempts=4,
+        "api", "failed", error="no such socket", attempts=count,
         next_try=1_000_000_000 + 20)))
     assert result.status == 1
     assert "failed" in row("api", result.out)
     assert "no such socket" in result.out
-    assert "4 tries failed, the next is in 20s" in result.out
+    assert f"{tries} failed, the next is in 20s" in result.out
 
 
 @pytest.mark.parametrize("state", ["failing", "rollback"])

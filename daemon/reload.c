@@ -72,13 +72,13 @@ reload_check(const char *reload)
 	return NULL;
 }
 
-/* What a program printed, fit for one line of a log: its last line. */
+/* What a program printed, fit for one line of a log: its last words. */
 static void
 last_line(const char *output, size_t len, char *out, size_t size)
 {
 	size_t from, i, n = 0;
 
-	while (len > 0 && (output[len - 1] == '\n' || output[len - 1] == '\r'))
+	while (len > 0 && strchr(" \t\r\n", output[len - 1]) != NULL)
 		len--;
 	for (from = len; from > 0 && output[from - 1] != '\n'; from--)
 		continue;
@@ -160,7 +160,7 @@ static bool
 run_command(const char *command, char *why, size_t size)
 {
 	char output[OUTPUT_MAX], line[200];
-	const char *separator;
+	const char *said = line;
 	int fds[2], status = 0;
 	size_t len = 0;
 	bool in_time;
@@ -181,17 +181,18 @@ run_command(const char *command, char *why, size_t size)
 	in_time = await(pid, fds[0], output, &len, &status);
 	(void)close(fds[0]);
 	last_line(output, len, line, sizeof(line));
-	separator = line[0] == '\0' ? "" : "; ";
+	if (line[0] == '\0')
+		said = "it printed nothing";
 	if (!in_time)
 		(void)snprintf(why, size,
-		    "\"%.100s\" took more than %d s and was killed%s%s",
-		    command, RELOAD_SECONDS, separator, line);
+		    "\"%.100s\" took more than %d s and was killed; %s",
+		    command, RELOAD_SECONDS, said);
 	else if (WIFSIGNALED(status))
-		(void)snprintf(why, size, "\"%.100s\" died of signal %d%s%s",
-		    command, WTERMSIG(status), separator, line);
+		(void)snprintf(why, size, "\"%.100s\" died of signal %d; %s",
+		    command, WTERMSIG(status), said);
 	else if (WEXITSTATUS(status) != 0)
-		(void)snprintf(why, size, "\"%.100s\" ended with %d%s%s",
-		    command, WEXITSTATUS(status), separator, line);
+		(void)snprintf(why, size, "\"%.100s\" ended with %d; %s",
+		    command, WEXITSTATUS(status), said);
 	return in_time && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 fail:
 	(void)snprintf(

@@ -123,6 +123,14 @@ class ReloadFails(Trouble):
                           "{ echo hello; echo it is broken; exit 3; }"}
 
 
+class ReloadSaysNothing(Trouble):
+    says = "ended with 1; it printed nothing"
+
+    def options(self):
+        return {"reload": f"test -e {self.flag} || "
+                          "{ echo; printf ' \\t\\n\\n'; exit 1; }"}
+
+
 class ReloadPrintsGarbage(Trouble):
     says = "ended with 1"
 
@@ -221,9 +229,9 @@ for _ in range(3):
 
 TROUBLES = [MissingFolder, FolderOthersCanWrite, FolderTheGroupCanWrite,
             FolderOfAnother, FolderInOneOfAnother, PathIsFolder, FolderIsFile,
-            ReloadFails, ReloadPrintsGarbage, ReloadDies, ReloadIsUnknown,
-            PidFileIsMissing, PidFileHoldsGarbage, PidFileOthersCanWrite,
-            PidFileOfAnother, NoHaproxy]
+            ReloadFails, ReloadSaysNothing, ReloadPrintsGarbage, ReloadDies,
+            ReloadIsUnknown, PidFileIsMissing, PidFileHoldsGarbage,
+            PidFileOthersCanWrite, PidFileOfAnother, NoHaproxy]
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * See monitor.h.  The process loops over requests; what may take long (a
- * reload, a probe) is done by a worker forked for it, which replies itself.
+ * file on a disk, a reload, a probe) is done by a worker forked for it, which
+ * replies itself.  Of a target one worker at a time writes files: the one that
+ * has the lock of owed.h, which the monitor takes for it, in the order of the
+ * requests.  A ring that is in memory is mapped here, and published to here.
  */
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,24 +26,21 @@
 #include "owed.h"
 #include "place.h"
 #include "reload.h"
+#include "wire.h"
 #include "worker.h"
 
 #define BUFFER_BYTES (512 * 1024)
 
-/* How a request lies in its message: this, then the files or the set. */
-struct wire_file {
-	char name[sizeof(((struct format_file *)0)->name)];
-	uint32_t len;
-};
+/* Workers are given up after so long; reloads and probes look after it. */
+#define PLACE_SECONDS  30
+#define WORKER_SECONDS 120
+#define END_MS         1000 /* for those that place files, at our end */
 
-struct wire_request {
-	struct monitor_request request;
-	uint32_t is_ring;
-	uint32_t count;
-};
+#define KEEP_RING 10 /* the exit status of a worker whose ring is in memory */
 
 struct monitor {
 	int fd;
+	pid_t pid;
 	int stek; /* the probe's program */
 	const char *conf_path;
 	struct conf *conf;
@@ -47,12 +48,6 @@ struct monitor {
 	struct place_ring rings[CONF_TARGETS_MAX];
 	struct workers workers;
 };
-
-static size_t
-reply_length(const struct monitor_reply *reply)
-{
-	return offsetof(struct monitor_reply, text) + reply->len + 1;
-}
 
 static void
 answer(const struct monitor *monitor, const struct monitor_request *request,
@@ -64,105 +59,134 @@ answer(const struct monitor *monitor, const struct monitor_request *request,
 	reply->text[sizeof(reply->text) - 1] = '\0';
 	reply->len = strlen(reply->text);
 	/* Nobody to tell if this fails: the main process is gone. */
-	(void)send(monitor->fd, reply, reply_length(reply), MSG_NOSIGNAL);
-}
-
-/*
- * The files of a request, in place: no second copy of any key.  False if
- * the message is not what monitor_send() makes.
- */
-static bool
-unpack(uint8_t *message, size_t len, struct format_out *out)
-{
-	struct wire_request head;
-	struct wire_file file;
-	size_t at = sizeof(head);
-
-	memcpy(&head, message, sizeof(head));
-	if (head.count > FORMAT_FILES_MAX)
-		return false;
-	for (out->count = 0; out->count < head.count; out->count++) {
-		struct format_file *to = &out->files[out->count];
-
-		if (len - at < sizeof(file))
-			return false;
-		memcpy(&file, message + at, sizeof(file));
-		at += sizeof(file);
-		if (len - at < file.len ||
-		    memchr(file.name, '\0', sizeof(file.name)) == NULL)
-			return false;
-		memcpy(to->name, file.name, sizeof(to->name));
-		to->bytes = message + at;
-		to->len = file.len;
-		at += file.len;
-	}
-	return at == len;
+	(void)send(monitor->fd, reply, wire_reply_length(reply), MSG_NOSIGNAL);
 }
 
 static void
-write_files(const struct monitor *monitor,
-    const struct monitor_request *request, const struct format_out *out,
-    struct place_result *result)
+report(const struct place_result *result, struct monitor_reply *reply)
 {
-	const struct conf *conf = monitor->conf;
-	const struct conf_target *target = &conf->targets[request->index];
-	struct place_how how = {.allow_disk = conf->allow_disk,
-	    .revoking = request->revoking != 0,
-	    .renew = request->renew != 0};
-
-	how.owed = owed_open(conf, target, result->why);
-	if (how.owed < 0)
-		return;
-	place_files(target, &how, out, result);
-	(void)close(how.owed);
-}
-
-static void
-place(struct monitor *monitor, const struct wire_request *head, size_t len,
-    struct monitor_reply *reply)
-{
-	const struct monitor_request *request = &head->request;
-	const struct conf *conf = monitor->conf;
-	const struct conf_target *target = &conf->targets[request->index];
-	bool is_ring = (target->format->flags & FORMAT_RING) != 0;
-	struct place_result result = {.why = "request makes no sense"};
-	struct format_out out;
-	struct stek_set *set;
-
-	if (is_ring && head->is_ring &&
-	    len == sizeof(*head) + sizeof(struct stek_set)) {
-		set = stek_set_new();
-		if (set != NULL) {
-			memcpy(set, monitor->message + sizeof(*head),
-			    sizeof(*set));
-			place_ring(target, conf->allow_disk,
-			    &monitor->rings[request->index], set, &result);
-		}
-		stek_set_free(set);
-	} else if (!is_ring && !head->is_ring &&
-	           unpack(monitor->message, len, &out)) {
-		write_files(monitor, request, &out, &result);
-	}
-	reply->ok = result.ok;
-	reply->changed = result.changed;
-	reply->owed = result.owed;
-	reply->revoking = result.revoking;
-	reply->wait = result.wait;
+	reply->ok = result->ok;
+	reply->changed = result->changed;
+	reply->owed = result->owed;
+	reply->revoking = result->revoking;
+	reply->wait = result->wait;
 	(void)snprintf(reply->text, sizeof(reply->text), "%s",
-	    result.ok ? "" : result.why);
+	    result->ok ? "" : result->why);
 }
 
 /* In a worker; a ring stays locked for as long as anyone maps it. */
 static void
-work(const struct monitor *monitor, const struct monitor_request *request,
+close_rings(struct monitor *monitor)
+{
+	size_t i;
+
+	for (i = 0; i < monitor->conf->count; i++)
+		place_ring_drop(&monitor->rings[i]);
+}
+
+/*
+ * In a worker that places files: what it copied of the monitor's memory is
+ * locked as that is.  When stekd ends it is let end, too; whom a disk keeps
+ * from that goes no step further once the monitor is gone.
+ */
+static bool
+is_fit_to_place(const struct monitor *monitor)
+{
+	(void)signal(SIGHUP, SIG_IGN);
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGTERM, SIG_IGN);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ||
+	    getppid() != monitor->pid)
+		return false;
+	return monitor->conf->allow_unlocked || memory_lock();
+}
+
+static int
+work_place(struct monitor *monitor, const struct wire_request *head, size_t len,
+    int owed, struct monitor_reply *reply)
+{
+	struct place_result result = {.ok = false};
+	struct place_ring ring = {0};
+
+	close_rings(monitor);
+	if (is_fit_to_place(monitor))
+		place_request(monitor->conf, head, monitor->message, len, &ring,
+		    owed, &result);
+	else
+		(void)snprintf(result.why, sizeof(result.why),
+		    "a worker cannot lock its memory: %s; nothing was written",
+		    strerror(errno));
+	place_ring_drop(&ring);
+	sodium_memzero(monitor->message, len);
+	(void)close(owed);
+	report(&result, reply);
+	answer(monitor, &head->request, reply);
+	return result.ok && result.keep ? KEEP_RING : 0;
+}
+
+/* False: reply says why there will be none from a worker. */
+static bool
+start_placing(struct monitor *monitor, const struct wire_request *head,
+    size_t len, struct monitor_reply *reply)
+{
+	const struct monitor_request *request = &head->request;
+	const struct conf_target *target =
+	    &monitor->conf->targets[request->index];
+	char why[CONF_WHY_LEN];
+	int keep[] = {monitor->fd, -1};
+	pid_t pid = -1;
+	bool busy;
+
+	keep[1] = owed_lock(monitor->conf, target, &busy, why);
+	if (keep[1] >= 0) {
+		pid = worker_fork(
+		    &monitor->workers, request, PLACE_SECONDS, keep);
+		if (pid < 0)
+			(void)snprintf(why, sizeof(why),
+			    "cannot start a worker: %s; nothing was written",
+			    strerror(errno));
+	} else if (busy &&
+	           worker_places(&monitor->workers, request->index, true)) {
+		/* Asked for before the configuration was read again. */
+		reply->wait = 1;
+	}
+	if (pid == 0)
+		_exit(work_place(monitor, head, len, keep[1], reply));
+	if (keep[1] >= 0)
+		(void)close(keep[1]);
+	if (pid < 0)
+		(void)snprintf(reply->text, sizeof(reply->text), "%s", why);
+	return pid > 0;
+}
+
+/* True: a worker will reply. */
+static bool
+place(struct monitor *monitor, const struct wire_request *head, size_t len,
+    struct monitor_reply *reply)
+{
+	const struct monitor_request *request = &head->request;
+	struct place_ring *ring = &monitor->rings[request->index];
+	struct place_result result;
+
+	if (!place_ring_is_kept(
+	        &monitor->conf->targets[request->index], ring)) {
+		place_ring_drop(ring);
+		return start_placing(monitor, head, len, reply);
+	}
+	place_request(
+	    monitor->conf, head, monitor->message, len, ring, -1, &result);
+	report(&result, reply);
+	return false;
+}
+
+static void
+work(struct monitor *monitor, const struct monitor_request *request,
     struct monitor_reply *reply)
 {
 	const struct conf_target *target =
 	    &monitor->conf->targets[request->index];
-	size_t i;
 
-	for (i = 0; i < monitor->conf->count; i++)
-		stek_ring_close(monitor->rings[i].ring);
+	close_rings(monitor);
 	if (request->op == MONITOR_RELOAD)
 		reply->ok = reload_run(
 		    target->reload, target->path, reply->text, CONF_WHY_LEN);
@@ -178,7 +202,8 @@ start_worker(struct monitor *monitor, const struct monitor_request *request,
     struct monitor_reply *reply)
 {
 	const int keep[] = {monitor->fd, monitor->stek};
-	pid_t pid = worker_fork(&monitor->workers, request, keep);
+	pid_t pid =
+	    worker_fork(&monitor->workers, request, WORKER_SECONDS, keep);
 
 	if (pid == 0) {
 		work(monitor, request, reply);
@@ -190,43 +215,86 @@ start_worker(struct monitor *monitor, const struct monitor_request *request,
 	return pid > 0;
 }
 
+static const char *
+task_of(const struct monitor_request *request)
+{
+	switch (request->op) {
+	case MONITOR_PLACE:
+		return "write its keys";
+	case MONITOR_RELOAD:
+		return "reload the server";
+	default:
+		return "probe the server";
+	}
+}
+
 /* A worker that was killed has not replied: do it for it. */
 static void
 reap(struct monitor *monitor, struct monitor_reply *reply)
 {
-	struct monitor_request request;
-	int number;
+	struct monitor_request *request;
+	struct worker_end end;
 
-	while (worker_reap(&monitor->workers, &request, &number)) {
+	while (worker_reap(&monitor->workers, &end)) {
+		request = &end.request;
+		if (WIFEXITED(end.status) &&
+		    WEXITSTATUS(end.status) == KEEP_RING &&
+		    request->index < monitor->conf->count &&
+		    !worker_places(&monitor->workers, request->index, false))
+			place_ring_keep(&monitor->conf->targets[request->index],
+			    &monitor->rings[request->index]);
+		if (!WIFSIGNALED(end.status) || end.given_up)
+			continue;
 		memset(reply, 0, offsetof(struct monitor_reply, text));
 		(void)snprintf(reply->text, sizeof(reply->text),
 		    "the process that was to %s was killed by signal %d",
-		    request.op == MONITOR_RELOAD ? "reload the server"
-		                                 : "probe the server",
-		    number);
+		    task_of(request), WTERMSIG(end.status));
+		answer(monitor, request, reply);
+	}
+}
+
+/* Nor does one that hangs, for whom nobody waits any longer. */
+static void
+give_up(struct monitor *monitor, struct monitor_reply *reply)
+{
+	struct monitor_request request;
+	const char *path;
+
+	while (worker_overdue(&monitor->workers, &request)) {
+		if (request.index >= monitor->conf->count)
+			continue;
+		path = monitor->conf->targets[request.index].path;
+		memset(reply, 0, offsetof(struct monitor_reply, text));
+		(void)snprintf(reply->text, sizeof(reply->text),
+		    "%s: the process that was to %s took too long and was "
+		    "killed; does a disk hang?  The server keeps what it has",
+		    path, task_of(&request));
 		answer(monitor, &request, reply);
 	}
 }
 
-/* A ring stays mapped and locked for a target that keeps its path. */
+/* What belongs to a path goes on with the target that has it now. */
 static void
-keep_rings(struct monitor *monitor, const struct conf *next)
+keep_paths(struct monitor *monitor, const struct conf *next)
 {
 	struct place_ring kept[CONF_TARGETS_MAX];
+	uint32_t map[CONF_TARGETS_MAX];
 	const struct conf *conf = monitor->conf;
 	size_t i, j;
 
 	memset(kept, 0, sizeof(kept));
+	memset(map, 0xff, sizeof(map));
 	for (i = 0; i < next->count; i++)
 		for (j = 0; j < conf->count; j++)
 			if (strcmp(next->targets[i].path,
 			        conf->targets[j].path) == 0) {
 				kept[i] = monitor->rings[j];
 				monitor->rings[j].ring = NULL;
+				map[j] = (uint32_t)i;
 			}
-	for (j = 0; j < conf->count; j++)
-		stek_ring_close(monitor->rings[j].ring);
+	close_rings(monitor);
 	memcpy(monitor->rings, kept, sizeof(kept));
+	worker_renumber(&monitor->workers, map);
 }
 
 static void
@@ -246,7 +314,7 @@ reload_conf(struct monitor *monitor, const struct monitor_request *request,
 		conf_free(conf);
 		return;
 	}
-	keep_rings(monitor, conf);
+	keep_paths(monitor, conf);
 	conf_free(monitor->conf);
 	monitor->conf = conf;
 }
@@ -272,7 +340,8 @@ serve(struct monitor *monitor, size_t len, struct monitor_reply *reply)
 	}
 	switch (head.request.op) {
 	case MONITOR_PLACE:
-		place(monitor, &head, len, reply);
+		if (place(monitor, &head, len, reply))
+			return;
 		break;
 	case MONITOR_RELOAD:
 	case MONITOR_PROBE:
@@ -296,15 +365,22 @@ run(struct monitor *monitor)
 {
 	static struct monitor_reply reply;
 	struct pollfd pfd = {.fd = monitor->fd, .events = POLLIN};
+	struct timespec patience;
 	sigset_t none;
 	ssize_t len;
+	int ms;
 
 	(void)sigemptyset(&none);
 	for (;;) {
+		ms = worker_patience(&monitor->workers);
+		patience.tv_sec = ms / 1000;
+		patience.tv_nsec = (long)(ms % 1000) * 1000000;
 		/* Only here a child's end interrupts. */
-		if (ppoll(&pfd, 1, NULL, &none) < 0 && errno != EINTR)
+		if (ppoll(&pfd, 1, ms < 0 ? NULL : &patience, &none) < 0 &&
+		    errno != EINTR)
 			return;
 		reap(monitor, &reply);
+		give_up(monitor, &reply);
 		len = recv(monitor->fd, monitor->message, MONITOR_REQUEST_MAX,
 		    MSG_DONTWAIT);
 		if (len < 0 && (errno == EINTR || errno == EAGAIN))
@@ -356,6 +432,7 @@ become_monitor(int fd, const char *conf_path, struct conf *conf)
 	static struct monitor monitor;
 
 	monitor.fd = fd;
+	monitor.pid = getpid();
 	monitor.stek = handshake_open();
 	monitor.conf_path = conf_path;
 	monitor.conf = conf;
@@ -367,6 +444,7 @@ become_monitor(int fd, const char *conf_path, struct conf *conf)
 	monitor.message = stek_file_alloc(MONITOR_REQUEST_MAX);
 	if (monitor.message != NULL)
 		run(&monitor);
+	worker_end_all(&monitor.workers, END_MS);
 	stek_file_free(monitor.message);
 	_exit(0);
 }
@@ -396,72 +474,4 @@ monitor_start(const char *conf_path, struct conf *conf)
 	if (fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0)
 		return -1;
 	return fds[0];
-}
-
-static size_t
-pack(uint8_t *message, const struct format_out *out)
-{
-	struct wire_file file;
-	size_t at = sizeof(struct wire_request), i;
-
-	for (i = 0; i < out->count; i++) {
-		memset(&file, 0, sizeof(file));
-		memcpy(file.name, out->files[i].name, sizeof(file.name));
-		file.len = (uint32_t)out->files[i].len;
-		if (MONITOR_REQUEST_MAX - at < sizeof(file) + file.len)
-			return 0;
-		memcpy(message + at, &file, sizeof(file));
-		at += sizeof(file);
-		memcpy(message + at, out->files[i].bytes, file.len);
-		at += file.len;
-	}
-	return at;
-}
-
-bool
-monitor_send(int fd, const struct monitor_request *request,
-    const struct format_out *out, const struct stek_set *set)
-{
-	struct wire_request head;
-	uint8_t *message;
-	size_t len = sizeof(head);
-	ssize_t sent;
-	int saved;
-
-	message = stek_file_alloc(MONITOR_REQUEST_MAX);
-	if (message == NULL) {
-		errno = ENOMEM;
-		return false;
-	}
-	memset(&head, 0, sizeof(head));
-	head.request = *request;
-	if (set != NULL) {
-		head.is_ring = 1;
-		memcpy(message + len, set, sizeof(*set));
-		len += sizeof(*set);
-	} else if (out != NULL) {
-		head.count = (uint32_t)out->count;
-		len = pack(message, out);
-	}
-	memcpy(message, &head, sizeof(head));
-	errno = EMSGSIZE;
-	sent = len == 0 ? -1 : send(fd, message, len, MSG_NOSIGNAL);
-	saved = errno;
-	stek_file_free(message);
-	errno = saved;
-	return sent >= 0;
-}
-
-int
-monitor_receive(int fd, struct monitor_reply *reply)
-{
-	ssize_t len = recv(fd, reply, sizeof(*reply), 0);
-
-	if (len < 0 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	if (len < (ssize_t)offsetof(struct monitor_reply, text) + 1 ||
-	    (size_t)len != reply_length(reply))
-		return -1;
-	reply->text[reply->len] = '\0';
-	return 1;
 }

@@ -8,7 +8,8 @@
  * Never here: which keys are right, when to do what; a line of log.
  * Invariant: whatever the main process asks, the monitor writes only to the
  * paths, runs only the commands and probes only the addresses of its own
- * copy of the configuration; and every request but DONE gets one reply.
+ * copy of the configuration; and every request but DONE gets a reply within a
+ * time, whatever becomes of who works on it.
  */
 #ifndef STEK_MONITOR_H
 #define STEK_MONITOR_H

@@ -4,6 +4,7 @@
  * a reload is.  Its two words have one length: to write one over the other
  * never leaves a third.
  */
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <errno.h>
@@ -52,22 +53,31 @@ make_folder(const struct conf *conf, char why[CONF_WHY_LEN])
 }
 
 int
-owed_open(const struct conf *conf, const struct conf_target *target,
+owed_lock(const struct conf *conf, const struct conf_target *target, bool *busy,
     char why[CONF_WHY_LEN])
 {
 	char path[CONF_OWED_LEN + 2 * DIGEST_LEN + 2];
 	int fd;
 
+	*busy = false;
 	if (!make_folder(conf, why))
 		return -1;
 	owed_path(conf, target, path, sizeof(path));
 	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	*busy = fd >= 0 && errno == EWOULDBLOCK;
+	if (*busy)
 		(void)snprintf(why, CONF_WHY_LEN,
-		    "%.500s: %s; nothing was "
-		    "written",
-		    path, strerror(errno));
-	return fd;
+		    "%.500s: an earlier write has not come to its end; does "
+		    "its disk hang?  Nothing was written",
+		    target->path);
+	else
+		(void)snprintf(why, CONF_WHY_LEN,
+		    "%.500s: %s; nothing was written", path, strerror(errno));
+	if (fd >= 0)
+		(void)close(fd);
+	return -1;
 }
 
 static size_t

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What a target's server has yet to take, noted so that it outlives stekd: a
- * file a target, in a folder beside the control socket that is the monitor's
- * alone.  Never beside the key files, for some servers read all that lies
- * there.
+ * What a target's server has yet to take, noted so that it outlives stekd, and
+ * the lock under which the target's files are written: a file a target, in a
+ * folder beside the control socket that is the monitor's alone.  Never beside
+ * the key files, for some servers read all that lies there.
  *
  * Never here: keys, and what to do about a debt.
  * Invariants: the file belongs to what lies at a path, whatever its target is
@@ -15,8 +15,11 @@
 
 #include "conf.h"
 
-/* The target's file, made if it is missing, or -1: why. */
-int owed_open(const struct conf *, const struct conf_target *,
+/*
+ * The target's file, made if it is missing, and locked until its last copy is
+ * closed; or -1: why, and whether somebody else has the lock.
+ */
+int owed_lock(const struct conf *, const struct conf_target *, bool *busy,
     char why[CONF_WHY_LEN]);
 
 /* A reload is owed; of a revocation, if so.  False with errno. */

@@ -19,6 +19,14 @@
 
 #define NAME_MAX_LEN 64
 
+struct place_how {
+	bool allow_disk;
+	bool revoking; /* also within the format's spacing */
+	bool renew; /* what does not differ gets a new time, as some servers
+	               look at that */
+	int owed; /* from owed_lock() */
+};
+
 static void fail(struct place_result *, const char *, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -73,25 +81,28 @@ make_folder(const struct conf_target *target, const char *folder)
 	       chmod(folder, mode) == 0;
 }
 
-bool
-place_check(
-    const struct conf_target *target, bool allow_disk, char why[CONF_WHY_LEN])
+/*
+ * May keys be written there: is the folder safe and, unless disk is allowed,
+ * in memory?  Makes the folder of a folder format.  False: why.
+ */
+static bool
+check(const struct conf_target *target, bool allow_disk, bool *in_memory,
+    char why[CONF_WHY_LEN])
 {
 	char folder[FORMAT_PATH_MAX];
-	bool in_memory;
 
 	folder_of(target, folder, sizeof(folder));
 	if (!safe_above(folder, why))
 		return false;
 	if (!make_folder(target, folder) ||
-	    stek_file_in_memory(folder, &in_memory) != STEK_OK) {
+	    stek_file_in_memory(folder, in_memory) != STEK_OK) {
 		(void)snprintf(
 		    why, CONF_WHY_LEN, "%.500s: %s", folder, strerror(errno));
 		return false;
 	}
 	if (!safe_folder(folder, why))
 		return false;
-	if (!in_memory && !allow_disk) {
+	if (!*in_memory && !allow_disk) {
 		(void)snprintf(why, CONF_WHY_LEN,
 		    "%.500s: this folder is on a disk, which may keep old "
 		    "keys; "
@@ -268,10 +279,11 @@ tidy(const struct conf_target *target, const struct format_out *out)
 	(void)closedir(dir);
 }
 
-void
+static void
 place_files(const struct conf_target *target, const struct place_how *how,
     const struct format_out *out, struct place_result *result)
 {
+	bool in_memory;
 	size_t i;
 
 	memset(result, 0, sizeof(*result));
@@ -282,7 +294,7 @@ place_files(const struct conf_target *target, const struct place_how *how,
 		fail(result, "refused to write a file of an unexpected name");
 		return;
 	}
-	if (!place_check(target, how->allow_disk, result->why)) {
+	if (!check(target, how->allow_disk, &in_memory, result->why)) {
 		result->ok = false;
 		return;
 	}
@@ -303,8 +315,9 @@ place_files(const struct conf_target *target, const struct place_how *how,
  * The ring's file may have been removed under us: readers to come need one.
  * Or its owner cut it short, and to write would be a fault.
  */
-static bool
-is_mapped(const struct conf_target *target, const struct place_ring *ring)
+bool
+place_ring_is_kept(
+    const struct conf_target *target, const struct place_ring *ring)
 {
 	struct stat st;
 
@@ -315,30 +328,50 @@ is_mapped(const struct conf_target *target, const struct place_ring *ring)
 }
 
 void
+place_ring_drop(struct place_ring *ring)
+{
+	stek_ring_close(ring->ring);
+	ring->ring = NULL;
+}
+
+static enum stek_err
+map_ring(const struct conf_target *target, struct place_ring *ring)
+{
+	enum stek_err err;
+	struct stat st;
+
+	place_ring_drop(ring);
+	err = stek_ring_create(target->path, target->mode, &ring->ring);
+	if (err != STEK_OK)
+		return err;
+	if (lchown(target->path, target->uid, target->gid) < 0 ||
+	    lstat(target->path, &st) < 0)
+		return STEK_ERR_SYSTEM;
+	ring->dev = st.st_dev;
+	ring->ino = st.st_ino;
+	ring->size = st.st_size;
+	return STEK_OK;
+}
+
+void
+place_ring_keep(const struct conf_target *target, struct place_ring *ring)
+{
+	if (map_ring(target, ring) != STEK_OK)
+		place_ring_drop(ring);
+}
+
+static void
 place_ring(const struct conf_target *target, bool allow_disk,
     struct place_ring *ring, const struct stek_set *set,
     struct place_result *result)
 {
 	enum stek_err err = STEK_OK;
-	struct stat st;
 
 	memset(result, 0, sizeof(*result));
-	if (!place_check(target, allow_disk, result->why))
+	if (!check(target, allow_disk, &result->keep, result->why))
 		return;
-	if (!is_mapped(target, ring)) {
-		stek_ring_close(ring->ring);
-		ring->ring = NULL;
-		err = stek_ring_create(target->path, target->mode, &ring->ring);
-		if (err == STEK_OK &&
-		    (lchown(target->path, target->uid, target->gid) < 0 ||
-		        lstat(target->path, &st) < 0))
-			err = STEK_ERR_SYSTEM;
-		if (err == STEK_OK) {
-			ring->dev = st.st_dev;
-			ring->ino = st.st_ino;
-			ring->size = st.st_size;
-		}
-	}
+	if (!place_ring_is_kept(target, ring))
+		err = map_ring(target, ring);
 	if (err == STEK_OK)
 		err = stek_ring_publish(ring->ring, set);
 	result->ok = result->changed = err == STEK_OK;
@@ -347,4 +380,44 @@ place_ring(const struct conf_target *target, bool allow_disk,
 		    target->path,
 		    err == STEK_ERR_SYSTEM ? strerror(errno)
 		                           : stek_strerror(err));
+}
+
+static void
+place_set(const struct conf_target *target, bool allow_disk,
+    const uint8_t *bytes, struct place_ring *ring, struct place_result *result)
+{
+	struct stek_set *set = stek_set_new();
+
+	if (set == NULL) {
+		fail(result, "no memory for the keys; nothing was published");
+		return;
+	}
+	memcpy(set, bytes, sizeof(*set));
+	place_ring(target, allow_disk, ring, set, result);
+	stek_set_free(set);
+}
+
+void
+place_request(const struct conf *conf, const struct wire_request *head,
+    uint8_t *message, size_t len, struct place_ring *ring, int owed,
+    struct place_result *result)
+{
+	const struct monitor_request *request = &head->request;
+	const struct conf_target *target = &conf->targets[request->index];
+	const struct place_how how = {.allow_disk = conf->allow_disk,
+	    .revoking = request->revoking != 0,
+	    .renew = request->renew != 0,
+	    .owed = owed};
+	bool is_ring = (target->format->flags & FORMAT_RING) != 0;
+	struct format_out out;
+
+	memset(result, 0, sizeof(*result));
+	if (is_ring && head->is_ring &&
+	    len == sizeof(*head) + sizeof(struct stek_set))
+		place_set(target, conf->allow_disk, message + sizeof(*head),
+		    ring, result);
+	else if (!is_ring && !head->is_ring && wire_unpack(message, len, &out))
+		place_files(target, &how, &out, result);
+	else
+		fail(result, "request makes no sense; nothing was written");
 }

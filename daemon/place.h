@@ -10,43 +10,22 @@
 #ifndef STEK_PLACE_H
 #define STEK_PLACE_H
 
-#include "conf.h"
+#include "wire.h"
 
 struct place_result {
 	bool ok;
 	bool changed; /* false: all was there already */
 	bool owed; /* the server has not taken it: see owed.h */
 	bool revoking; /* and what it has yet to take revokes a key */
+	bool keep; /* a ring that may be kept mapped: no disk is under it */
 	unsigned int wait; /* not ok: too soon after the last write */
 	char why[CONF_WHY_LEN];
 };
 
-/*
- * May keys be written there: is the folder safe and, unless disk is allowed,
- * in memory?  Makes the folder of a folder format.  False: why.
- */
-STEK_CHECKED bool place_check(
-    const struct conf_target *, bool allow_disk, char why[CONF_WHY_LEN]);
-
 /* Does the target's folder exist, and on a disk? */
 bool place_on_disk(const struct conf_target *);
 
-struct place_how {
-	bool allow_disk;
-	bool revoking; /* also within the format's spacing */
-	bool renew; /* what does not differ gets a new time, as some servers
-	               look at that */
-	int owed; /* from owed_open() */
-};
-
-/*
- * Write what differs.  For a target with a reload, what was written is owed
- * to its server, also after a restart of stekd, until owed_forget().
- */
-void place_files(const struct conf_target *, const struct place_how *,
-    const struct format_out *, struct place_result *);
-
-/* A ring that stays mapped between publishes; zeroed at first. */
+/* A ring that is mapped, or zeroes. */
 struct place_ring {
 	struct stek_ring *ring;
 	dev_t dev;
@@ -54,7 +33,23 @@ struct place_ring {
 	off_t size;
 };
 
-void place_ring(const struct conf_target *, bool allow_disk,
-    struct place_ring *, const struct stek_set *, struct place_result *);
+/*
+ * Write what differs from a request's files, or map the ring if it is not, and
+ * publish to it.  Owed: from owed_lock(), or -1 for a ring.  For a target with
+ * a reload, what was written is owed to its server until owed_forget().
+ */
+void place_request(const struct conf *, const struct wire_request *,
+    uint8_t *message, size_t len, struct place_ring *, int owed,
+    struct place_result *);
+
+/*
+ * Map, and so lock, one that another process has published to and found to be
+ * in memory.  If that fails, it is mapped by no one until the next time.
+ */
+void place_ring_keep(const struct conf_target *, struct place_ring *);
+
+/* Is it mapped, and is that what lies at the target's path? */
+bool place_ring_is_kept(const struct conf_target *, const struct place_ring *);
+void place_ring_drop(struct place_ring *);
 
 #endif

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from daemon import Daemon, haproxy_keys, in_folder, in_ring, read
+from daemon import Daemon, children, haproxy_keys, in_folder, in_ring, read
 
 
 @pytest.fixture
@@ -110,6 +110,7 @@ def test_no_process_remembers_a_revoked_key(stekd):
     old = secrets_of(stekd)
     wanted = {secret for pair in old.values() for secret in pair}
     stekd.stek("revoke", "--all")
+    stekd.wait(lambda: not children(stekd.monitor()), "workers end")
     for pid in stekd.pids():
         assert in_memory(pid, wanted) == set()
 
@@ -118,7 +119,8 @@ def test_the_search_for_keys_in_memory_finds_some(stekd):
     """Or the test before would prove nothing: rings are mapped."""
     wanted = {secret for pair in secrets_of(stekd).values()
               for secret in pair}
-    assert in_memory(stekd.monitor(), wanted) == wanted
+    stekd.wait(lambda: in_memory(stekd.monitor(), wanted) == wanted,
+               "the monitor maps the ring")
 
 
 def test_each_target_that_confirmed_is_told(stekd):

@@ -7,11 +7,13 @@
  *	plan	(set, policy, now) -> (next set, when to wake)
  *	ring	a set published to running servers, read without locks
  *
- * A server needs stek_ring_open() and an adapter, such as <stek/openssl.h>.
+ * A server needs only stek_ring_open() and its TLS library's adapter, such as
+ * stek_openssl_use() of <stek/openssl.h>.
  *
- * Times are Unix seconds, lengths bytes; no function reads a clock.  None
- * prints, keeps global state or allocates unless it says so; what it allocates
- * for secrets is guarded, locked as far as possible, and wiped when freed.
+ * Times are Unix seconds; no function reads a clock: `now` is always a
+ * parameter.  Lengths are in bytes.  No function prints, keeps global state
+ * or allocates unless it says so; what it allocates for secrets is guarded,
+ * locked as far as the system allows, and wiped when freed.
  * Threads: a set belongs to one thread at a time; a ring is read by any
  * number of threads and processes and written by one.
  * Terms: RFC 5077 (ticket, key name, STEK), RFC 8446, RFC 9325 section 3.4.
@@ -232,8 +234,6 @@ STEK_CHECKED enum stek_err stek_ring_publish(struct stek_ring *,
 
 /* Changes with each publish: then drop what was derived.  An atomic load. */
 uint64_t stek_ring_turn(const struct stek_ring *);
-/* Sleep until turn is another, but no longer; may return early. */
-void stek_ring_wait(const struct stek_ring *, uint64_t turn, int seconds);
 
 /* The key to seal with at `now`; false if there is none. */
 bool stek_ring_sealing(const struct stek_ring *, int64_t now,

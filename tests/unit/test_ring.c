@@ -235,19 +235,6 @@ the_turn_changes_with_each_publish_and_else_never(void **state)
 	}
 }
 
-/* Or the test hangs. */
-static void
-waiting_ends_at_once_if_the_turn_is_another_and_else_by_itself(void **state)
-{
-	struct scene *scene = *state;
-	const uint64_t turn = stek_ring_turn(scene->ring);
-
-	stek_ring_wait(scene->ring, turn, 1);
-	assert_int_equal(stek_ring_turn(scene->ring), turn);
-	publish(scene);
-	stek_ring_wait(scene->ring, turn, 1000000);
-}
-
 static void
 a_set_with_too_many_keys_is_refused_and_the_old_one_stays(void **state)
 {
@@ -341,8 +328,6 @@ main(void)
 	    CASE(what_is_read_is_what_was_published_dead_keys_too),
 	    CASE(a_smaller_set_leaves_nothing_of_a_larger_one),
 	    CASE(the_turn_changes_with_each_publish_and_else_never),
-	    CASE(
-	        waiting_ends_at_once_if_the_turn_is_another_and_else_by_itself),
 	    CASE(a_set_with_too_many_keys_is_refused_and_the_old_one_stays),
 	    CASE(closing_no_ring_is_allowed),
 	    CASE(ring_and_set_agree_on_any_set_at_any_second),

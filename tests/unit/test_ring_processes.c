@@ -268,58 +268,6 @@ a_forked_process_shares_an_anonymous_ring(void **state)
 	stek_set_free(set);
 }
 
-/* Ends with 0 once it has slept and turn is another, and sleeps for hours. */
-static void
-sleep_until_another(const struct scene *scene)
-{
-	struct stek_ring *ring;
-	uint64_t turn;
-
-	if (stek_ring_open(scene->path, &ring) != STEK_OK)
-		_exit(1);
-	turn = stek_ring_turn(ring);
-	while (stek_ring_turn(ring) == turn)
-		stek_ring_wait(ring, turn, 3600);
-	_exit(0);
-}
-
-static void
-await_sleep(pid_t pid)
-{
-	char path[32], state = '?';
-	FILE *stat;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	while (state != 'S') {
-		(void)poll(NULL, 0, 1);
-		stat = fopen(path, "r");
-		assert_non_null(stat);
-		assert_int_equal(fscanf(stat, "%*d (%*[^)]) %c", &state), 1);
-		assert_int_not_equal(state, 'Z');
-		(void)fclose(stat);
-	}
-}
-
-static void
-a_publish_wakes_who_waits_in_another_process(void **state)
-{
-	struct scene *scene = *state;
-	struct stek_set *set = given_set();
-	struct stek_ring *ring;
-	pid_t sleeper;
-
-	assert_int_equal(stek_ring_create(scene->path, 0600, &ring), STEK_OK);
-	sleeper = fork();
-	if (sleeper == 0)
-		sleep_until_another(scene);
-	assert_true(sleeper > 0);
-	await_sleep(sleeper);
-	storm_publish(&scene->storm, ring, set);
-	end_by(sleeper, 0);
-	stek_ring_close(ring);
-	stek_set_free(set);
-}
-
 /* Report how it went, and stay the writer until all have. */
 static void
 compete(const char *path, int start, int report, int done)
@@ -410,7 +358,6 @@ main(void)
 	    CASE(killed_writers_leave_readers_a_whole_ring),
 	    CASE(the_next_writer_wipes_what_a_killed_one_left),
 	    CASE(a_forked_process_shares_an_anonymous_ring),
-	    CASE(a_publish_wakes_who_waits_in_another_process),
 	    CASE(of_many_that_start_at_once_one_becomes_the_writer),
 	};
 

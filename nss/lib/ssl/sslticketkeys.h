@@ -46,7 +46,7 @@ typedef struct SSLSessionTicketKeyStr {
 } SSLSessionTicketKey;
 
 /* The same with the bytes of the keys, which NSS imports into its own slot.
- * That cannot work in FIPS mode. The caller wipes its copy. */
+ * The caller wipes its copy. */
 typedef struct SSLSessionTicketKeyBytesStr {
     PRUint8 name[SSL_SESSION_TICKET_KEY_NAME_LEN];
     PRUint8 encKey[SSL_SESSION_TICKET_ENC_KEY_LEN];
@@ -77,8 +77,9 @@ typedef struct SSLSessionTicketKeyBytesStr {
  * - Cookies of HelloRetryRequest stay under the keys that NSS makes.
  * - The secret of a session is protected by the ticket's key alone, and not
  *   wrapped with a key of this process as well: another process has to get at
- *   it. A token that does not give the secret away, as in FIPS mode, has its
- *   tickets sealed with the keys that NSS makes.
+ *   it. A secret that its token does not give away goes into a ticket under
+ *   the keys that NSS makes. In FIPS mode no secret leaves or enters the token:
+ *   the calls fail, and keys that were set before are not used.
  * - State against the replay of 0-RTT data is not shared. Servers that share
  *   ticket keys and accept 0-RTT each accept such data once (RFC 8446,
  *   section 8).

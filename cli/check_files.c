@@ -6,7 +6,6 @@
  * Never here: targets (check_places.c).
  */
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include <errno.h>
 #include <string.h>
@@ -45,7 +44,8 @@ check_conf(struct check *check)
 		    (unsigned int)st.st_uid, (unsigned int)st.st_mode & 07777);
 	else
 		check_say(check, CHECK_OK, check->conf_path, "",
-		    "it is valid, with %zu targets", check->conf->count);
+		    "it is valid, with %zu target%s", check->conf->count,
+		    check->conf->count == 1 ? "" : "s");
 	check_above(check, check->conf_path);
 	if (check->conf->count == 0)
 		check_say(check, CHECK_WARN, check->conf_path,
@@ -142,10 +142,6 @@ check_control(struct check *check)
 	char folder[PATH_MAX];
 	struct stat st;
 
-	if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-		check_say(check, CHECK_FAIL, path, "",
-		    "the path of a socket has less than %zu characters",
-		    sizeof(((struct sockaddr_un *)0)->sun_path));
 	place_folder(path, folder);
 	if (stat(folder, &st) < 0)
 		check_say(check, CHECK_FAIL, folder,
@@ -173,8 +169,8 @@ check_files(struct check *check)
 		    "privilege");
 	if (!conf->mint)
 		check_say(check, CHECK_NOTE, "mint", "",
-		    "this host only follows its store: keys stop to seal when "
-		    "it is not copied here in time");
+		    "this host only follows its store: its keys stop sealing "
+		    "if that is not copied here in time");
 	if (conf->allow_unlocked)
 		check_say(check, CHECK_NOTE, "allow", "",
 		    "\"unlocked\" lets stekd's keys be swapped out");

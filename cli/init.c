@@ -52,7 +52,7 @@ static const char template[] =
     "#    path   = \"/run/stek/web\"\n"
     "#    owner  = \"root:root\"\n"
     "#    mode   = \"0600\"\n"
-    "#    reload = \"systemctl reload nginx\"\n"
+    "#    reload = \"systemctl try-reload-or-restart nginx\"\n"
     "#    verify = \"127.0.0.1:443\"\n"
     "#    scope  = \"\"\n"
     "#}\n";

@@ -440,9 +440,9 @@ conf_farm_key(const struct conf *conf, char why[CONF_WHY_LEN])
 		err = stek_file_read(
 		    conf->farm_key, STEK_FARM_KEY_LEN, &bytes, &len);
 	if (err == STEK_ERR_SYSTEM) {
-		(void)snprintf(why, CONF_WHY_LEN,
-		    "%.200s: %s; \"stek init\" makes a farm key",
-		    conf->farm_key, strerror(errno));
+		(void)snprintf(why, CONF_WHY_LEN, "%.200s: %s%s",
+		    conf->farm_key, strerror(errno),
+		    errno == ENOENT ? "; \"stek init\" makes a farm key" : "");
 		return NULL;
 	}
 	if (err == STEK_OK && len == STEK_FARM_KEY_LEN &&

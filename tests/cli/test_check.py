@@ -162,11 +162,6 @@ def test_a_control_socket_that_others_could_take(host):
     only(host, "fail", host.path("run"), "replace")
 
 
-def test_a_control_socket_with_too_long_a_path(host):
-    host.set_up(control=host.path("x" * 120))
-    only(host, "fail", "108 characters")
-
-
 def test_stekd_as_root(host):
     host.configure(host.more)
     os.chown(host.path("store"), 0, 0)

@@ -433,6 +433,14 @@ def test_a_missing_farm_key_is_told(host, verb):
     assert 'farm.key: No such file or directory; "stek init"' in result.err
 
 
+@pytest.mark.parametrize("verb", VERBS)
+def test_init_is_no_cure_for_a_farm_key_that_cannot_be_reached(host, verb):
+    host.configure(farm_key=host.write("file", "") + "/farm.key")
+    result = host.stek(*verb)
+    assert result.status == 1
+    assert "farm.key: Not a directory\n" in result.err
+
+
 # --- usage -------------------------------------------------------------------
 
 @pytest.mark.parametrize("args", [

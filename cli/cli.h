@@ -34,6 +34,7 @@ int verb_init(const struct cli *, int argc, char **argv);
 int verb_probe(const struct cli *, int argc, char **argv);
 int verb_revoke(const struct cli *, int argc, char **argv);
 int verb_rotate(const struct cli *, int argc, char **argv);
+int verb_run(const struct cli *, int argc, char **argv);
 int verb_show(const struct cli *, int argc, char **argv);
 int verb_status(const struct cli *, int argc, char **argv);
 

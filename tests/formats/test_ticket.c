@@ -243,6 +243,31 @@ wolfssl_with_a_length_beyond_the_ticket_forges(void **state)
 	assert_int_equal(judge("lighttpd", &ticket), FORMAT_TICKET_FORGED);
 }
 
+/*
+ * NSS has a length before the ciphertext, and its MAC covers all of it.  By
+ * preload the name is the same for all keys, by the interface the key's.
+ */
+static void
+a_ring_knows_tickets_of_nss_by_their_mac(void **state)
+{
+	struct ticket ticket;
+	uint8_t mac[32];
+
+	(void)state;
+	put(mac, sealing.mac);
+	wolfssl_ticket(opening.name, sealing.mac, &ticket);
+	hmac(mac, 32, ticket.bytes, ticket.len - 32,
+	    ticket.bytes + ticket.len - 32);
+	assert_int_equal(judge("ring", &ticket), FORMAT_TICKET_PROVEN);
+	ticket.bytes[40] ^= 1;
+	assert_int_equal(judge("ring", &ticket), FORMAT_TICKET_OTHER);
+	put(ticket.bytes, sealing.name);
+	assert_int_equal(judge("ring", &ticket), FORMAT_TICKET_NAMED);
+	hmac(mac, 32, ticket.bytes, ticket.len - 32,
+	    ticket.bytes + ticket.len - 32);
+	assert_int_equal(judge("ring", &ticket), FORMAT_TICKET_PROVEN);
+}
+
 static void
 mbedtls_shows_four_bytes_of_the_name(void **state)
 {
@@ -301,6 +326,7 @@ main(void)
 	    cmocka_unit_test(a_whole_mac_key_of_h2o_has_zeroes_behind),
 	    cmocka_unit_test(wolfssl_proves_by_the_ciphertext_alone),
 	    cmocka_unit_test(wolfssl_with_a_length_beyond_the_ticket_forges),
+	    cmocka_unit_test(a_ring_knows_tickets_of_nss_by_their_mac),
 	    cmocka_unit_test(mbedtls_shows_four_bytes_of_the_name),
 	    cmocka_unit_test(stunnel_proves_by_the_mac_under_any_name),
 	    cmocka_unit_test(a_ring_shows_the_name_without_openssls_mac),

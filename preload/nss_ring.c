@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The ring's keys as NSS needs them: AES keys that were imported, and HMAC
+ * states.  They are imported once a key and dropped when the ring changes;
+ * a ticket that is at work holds on to its own.
+ *
+ * The ring is looked for again whenever it is not there, at most once a
+ * second, and a file that was replaced or cut off is noticed at the next
+ * ticket, before it is read.
+ *
+ * Never here: anything of a ticket but where its key's id and MAC stand.
+ * Invariant: a key is used only if it is in the ring, by the clock, now.
+ */
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <sodium.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <stek.h>
+
+#include "nss_preload.h"
+
+struct nss_key {
+	atomic_uint holders;
+	PK11SymKey *aes;
+	uint8_t id[NSS_ID_LEN];
+	crypto_auth_hmacsha256_state mac; /* with the key taken in */
+};
+
+static const char *path, *scope;
+static uint8_t name[NSS_NAME_LEN];
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* Under the lock: */
+static struct stek_ring *ring;
+static struct stat ring_file;
+static int64_t looked; /* when the ring was last looked for in vain */
+static uint64_t turn; /* of the ring, whose keys these are; 0: none are */
+static struct stek_set *set;
+static struct nss_key *keys[STEK_KEYS_MAX];
+
+static void
+before_fork(void)
+{
+	(void)pthread_mutex_lock(&lock);
+}
+
+static void
+after_fork(void)
+{
+	(void)pthread_mutex_unlock(&lock);
+}
+
+/* Not secret: it only tells NSS which tickets to show us. */
+static void
+make_name(void)
+{
+	static const char info[] = "stek nss ticket v1";
+	uint8_t digest[crypto_generichash_BYTES];
+	crypto_generichash_state state;
+
+	memset(name, 0, sizeof(name));
+	(void)crypto_generichash_init(
+	    &state, NULL, 0, crypto_generichash_BYTES);
+	(void)crypto_generichash_update(
+	    &state, (const uint8_t *)info, sizeof(info));
+	(void)crypto_generichash_update(
+	    &state, (const uint8_t *)scope, strlen(scope));
+	(void)crypto_generichash_final(&state, digest, sizeof(digest));
+	memcpy(name, digest, NSS_NAME_SET);
+}
+
+bool
+nss_ring_begin(void)
+{
+	static bool said;
+
+	path = secure_getenv("STEK_RING");
+	scope = secure_getenv("STEK_SCOPE");
+	if (path == NULL) {
+		nss_say(&said, "stek: STEK_RING is not set, so NSS's tickets "
+		               "stay as they are; start by stek run");
+		return false;
+	}
+	path = strdup(path);
+	scope = strdup(scope == NULL ? "" : scope);
+	if (path == NULL || scope == NULL || sodium_init() < 0 ||
+	    strlen(scope) > STEK_SCOPE_MAX)
+		return false;
+	if (nss_interface_use(path, scope))
+		return false;
+	make_name();
+	set = stek_set_new();
+	return set != NULL &&
+	       pthread_atfork(before_fork, after_fork, after_fork) == 0;
+}
+
+const uint8_t *
+nss_ring_name(void)
+{
+	return name;
+}
+
+/* --- keys --------------------------------------------------------------- */
+
+PK11SymKey *
+nss_key_aes(const struct nss_key *key)
+{
+	return key->aes;
+}
+
+const uint8_t *
+nss_key_id(const struct nss_key *key)
+{
+	return key->id;
+}
+
+void
+nss_key_mac(const struct nss_key *key, const uint8_t *bytes, size_t len,
+    uint8_t mac[NSS_MAC_LEN])
+{
+	crypto_auth_hmacsha256_state state = key->mac;
+
+	crypto_auth_hmacsha256_update(&state, bytes, len);
+	crypto_auth_hmacsha256_final(&state, mac);
+	sodium_memzero(&state, sizeof(state));
+}
+
+void
+nss_key_give(struct nss_key *key)
+{
+	if (key == NULL || atomic_fetch_sub(&key->holders, 1) > 1)
+		return;
+	nss_real()->PK11_FreeSymKey(key->aes);
+	stek_file_free((uint8_t *)key);
+}
+
+static struct nss_key *
+hold(struct nss_key *key)
+{
+	if (key != NULL)
+		(void)atomic_fetch_add(&key->holders, 1);
+	return key;
+}
+
+static struct nss_key *
+import(const struct stek_key *from, PK11SlotInfo *slot)
+{
+	struct nss_key *key = (struct nss_key *)stek_file_alloc(sizeof(*key));
+	uint8_t aes[STEK_AES_LEN];
+	SECItem item = {siBuffer, aes, sizeof(aes)};
+
+	if (key == NULL)
+		return NULL;
+	memcpy(aes, from->aes, sizeof(aes));
+	key->aes = nss_real()->PK11_ImportSymKeyWithFlags(slot, CKM_AES_CBC,
+	    PK11_OriginUnwrap, CKA_ENCRYPT, &item, CKF_ENCRYPT | CKF_DECRYPT,
+	    PR_FALSE, NULL);
+	sodium_memzero(aes, sizeof(aes));
+	if (key->aes == NULL) {
+		stek_file_free((uint8_t *)key);
+		return NULL;
+	}
+	memcpy(key->id, from->name, NSS_ID_LEN);
+	(void)crypto_auth_hmacsha256_init(
+	    &key->mac, from->mac, sizeof(from->mac));
+	atomic_init(&key->holders, 1);
+	return key;
+}
+
+/* --- the ring ----------------------------------------------------------- */
+
+static void
+drop_keys(void)
+{
+	size_t i;
+
+	for (i = 0; i < STEK_KEYS_MAX; i++) {
+		nss_key_give(keys[i]);
+		keys[i] = NULL;
+	}
+	if (set != NULL)
+		stek_set_clear(set);
+	turn = 0;
+}
+
+static void
+close_ring(void)
+{
+	drop_keys();
+	stek_ring_close(ring);
+	ring = NULL;
+}
+
+static void
+tell(enum stek_err err, bool *said)
+{
+	nss_say(said,
+	    "stek: %s: %s; until that is mended this server's tickets are "
+	    "sealed with its own keys",
+	    path,
+	    err == STEK_ERR_SYSTEM ? strerror(errno) : stek_strerror(err));
+}
+
+static bool
+is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
+	       a->st_size == b->st_size;
+}
+
+static void
+open_ring(const struct stat *found, int64_t now)
+{
+	static bool said;
+	enum stek_err err;
+	struct stat again;
+
+	looked = now;
+	err = stek_ring_open(path, &ring);
+	if (err != STEK_OK) {
+		tell(err, &said);
+		ring = NULL;
+		return;
+	}
+	said = false;
+	ring_file = *found;
+	/* Replaced just now: then it is another file, to be looked for. */
+	if (stat(path, &again) < 0 || !is_same(found, &again))
+		close_ring();
+}
+
+/*
+ * A file that is gone leaves us what was read: it holds no newer keys.  One
+ * that was cut off must not be touched.
+ */
+static bool
+have_ring(int64_t now)
+{
+	static bool said;
+	struct stat found;
+
+	if (ring == NULL && looked == now)
+		return false;
+	if (stat(path, &found) < 0) {
+		if (ring == NULL) {
+			looked = now;
+			tell(STEK_ERR_SYSTEM, &said);
+		}
+		return ring != NULL;
+	}
+	said = false;
+	if (ring != NULL && !is_same(&found, &ring_file))
+		close_ring();
+	if (ring == NULL)
+		open_ring(&found, now);
+	return ring != NULL;
+}
+
+static void
+import_all(int64_t now)
+{
+	PK11SlotInfo *slot = nss_local_slot();
+	static bool said;
+	size_t i;
+
+	if (slot == NULL)
+		return;
+	for (i = 0; i < set->count; i++) {
+		if (stek_key_state(&set->keys[i], now) == STEK_DEAD)
+			continue;
+		keys[i] = import(&set->keys[i], slot);
+		if (keys[i] == NULL)
+			nss_say(&said, "stek: NSS takes no key from outside "
+			               "(in FIPS mode?), so its tickets are "
+			               "sealed with its own keys");
+	}
+	nss_real()->PK11_FreeSlot(slot);
+}
+
+/* The ring's keys, as they are now; false: there are none. */
+static bool
+refresh(int64_t now)
+{
+	uint64_t is;
+
+	if (!have_ring(now))
+		return false;
+	is = stek_ring_turn(ring);
+	if (is == turn)
+		return true;
+	drop_keys();
+	stek_ring_read(ring, set);
+	if (stek_scope_set(set, scope, set) != STEK_OK) {
+		stek_set_clear(set);
+		return false;
+	}
+	import_all(now);
+	turn = is;
+	return true;
+}
+
+struct nss_key *
+nss_ring_sealing(void)
+{
+	const struct stek_key *sealing;
+	struct nss_key *key = NULL;
+	int64_t now = time(NULL);
+
+	(void)pthread_mutex_lock(&lock);
+	if (refresh(now)) {
+		sealing = stek_set_sealing(set, now);
+		if (sealing != NULL)
+			key = hold(keys[sealing - set->keys]);
+	}
+	(void)pthread_mutex_unlock(&lock);
+	return key;
+}
+
+static bool
+proves(const struct nss_key *key, const uint8_t *ticket, size_t len)
+{
+	uint8_t mac[NSS_MAC_LEN];
+
+	nss_key_mac(key, ticket, len, mac);
+	return sodium_memcmp(mac, ticket + len, sizeof(mac)) == 0;
+}
+
+struct nss_key *
+nss_ring_opening(const uint8_t *ticket, size_t len)
+{
+	struct nss_key *key = NULL;
+	int64_t now = time(NULL);
+	size_t i, count;
+
+	if (len < NSS_HEAD_LEN || memcmp(ticket, name, sizeof(name)) != 0)
+		return NULL;
+	(void)pthread_mutex_lock(&lock);
+	count = refresh(now) ? set->count : 0;
+	for (i = 0; key == NULL && i < count; i++)
+		if (keys[i] != NULL &&
+		    memcmp(keys[i]->id, ticket + NSS_NAME_LEN, NSS_ID_LEN) ==
+		        0 &&
+		    stek_key_state(&set->keys[i], now) != STEK_DEAD &&
+		    proves(keys[i], ticket, len))
+			key = hold(keys[i]);
+	(void)pthread_mutex_unlock(&lock);
+	return key;
+}
+
+void
+nss_ring_forget(void)
+{
+	(void)pthread_mutex_lock(&lock);
+	drop_keys();
+	(void)pthread_mutex_unlock(&lock);
+}

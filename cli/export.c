@@ -185,9 +185,9 @@ refuse_write(const struct options *opt, enum stek_err err)
 		          "\"stek show\" tells their times");
 	else if (err == STEK_ERR_FORMAT &&
 	         (opt->format->flags & FORMAT_FOLDER) != 0)
-		say_error("%s: expected a path of letters, digits and "
-		          "/._-+,@%%=:~ only, since the list in it quotes it",
-		    opt->path);
+		say_error("%s: expected a path of less than %d of %s, since "
+		          "the list in it quotes it",
+		    opt->path, FORMAT_FOLDER_MAX, FORMAT_FOLDER_CHARS);
 	else
 		say_error(
 		    "format %s: %s", opt->format->name, stek_strerror(err));

@@ -150,6 +150,13 @@ build_target(cfg_t *sec, struct conf_target *target)
 	if (!conf_parse_mode(cfg_getstr(sec, "mode"), &target->mode))
 		return false;
 	target->format = format_find(format);
+	if (!format_takes_path(target->format, path)) {
+		say("target %s: path = \"%.64s\": expected less than %d of "
+		    "%s, since the list in that folder quotes it",
+		    cfg_title(sec), path, FORMAT_FOLDER_MAX,
+		    FORMAT_FOLDER_CHARS);
+		return false;
+	}
 	target->name = copy(cfg_title(sec));
 	target->path = copy(path);
 	target->reload = copy(cfg_getstr(sec, "reload"));

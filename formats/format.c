@@ -62,7 +62,13 @@ path_is_plain(const char *path)
 
 	return path != NULL && path[0] == '/' &&
 	       path[strspn(path, plain)] == '\0' &&
-	       strlen(path) < FORMAT_PATH_MAX - sizeof(struct format_file);
+	       strlen(path) < FORMAT_FOLDER_MAX;
+}
+
+bool
+format_takes_path(const struct format *format, const char *path)
+{
+	return (format->flags & FORMAT_FOLDER) == 0 || path_is_plain(path);
 }
 
 enum stek_err
@@ -74,7 +80,7 @@ format_write(const struct format *format, const struct stek_set *set,
 	memset(out, 0, sizeof(*out));
 	if (format->write == NULL)
 		return STEK_ERR_FORMAT;
-	if ((format->flags & FORMAT_FOLDER) && !path_is_plain(path))
+	if (!format_takes_path(format, path))
 		return STEK_ERR_FORMAT;
 	if (stek_set_sealing(set, now) == NULL)
 		return STEK_ERR_TIMES;

@@ -17,6 +17,8 @@
 #define FORMAT_FILES_MAX	(STEK_KEYS_MAX + 1)
 #define FORMAT_BYTES_MAX	65536	/* no key file is longer than this */
 #define FORMAT_PATH_MAX		1024
+#define FORMAT_FOLDER_MAX	896	/* room for a file's name behind it */
+#define FORMAT_FOLDER_CHARS	"letters, digits and /._-+,@%=:~"
 #define FORMAT_LIST		"keys.conf"	/* a folder's list */
 #define FORMAT_KEY_SUFFIX	".key"	/* after a key's name in hex */
 
@@ -138,10 +140,16 @@ const struct format *format_find(const char *name);
 const struct format *format_at(size_t);
 
 /*
+ * Can a target of this format have that path?  A folder's must be absolute,
+ * shorter than FORMAT_FOLDER_MAX and of FORMAT_FOLDER_CHARS only, since its
+ * list quotes it; elsewhere the path is not looked at and may be NULL.
+ */
+bool format_takes_path(const struct format *, const char *path);
+
+/*
  * Write by a format; wipes and empties out on error.  Checks set and path, so
- * that no write() needs to: a key must seal at `now`; a folder's path must be
- * absolute and of letters, digits and /._-+,@%=:~ only, since its list quotes
- * it; elsewhere the path is not looked at and may be NULL.
+ * that no write() needs to: a key must seal at `now`, and the path be one that
+ * the format takes.
  */
 STEK_CHECKED enum stek_err format_write(const struct format *,
     const struct stek_set *, int64_t now, const char *path,

@@ -131,6 +131,10 @@ def test_a_wrong_value_is_told_with_its_line(host, text, line, words):
      ["16 keys", "62"]),
     ('target web { path = "/run/web" }\n', ["target web", "no format"]),
     ('target web { format = "nginx" }\n', ["target web", "no path"]),
+    ('target web { format = "nginx" path = "/run/a b" }\n',
+     ["target web", "/run/a b", "letters, digits"]),
+    ('target web { format = "unbound" path = "/run/' + "x" * 891 + '" }\n',
+     ["target web", "less than 896"]),
     ('target "a b" { format = "nginx" path = "/run/web" }\n', ["a b"]),
     ('target a { format = "nginx" path = "/run/web" }\n'
      'target b { format = "haproxy" path = "/run/web" }\n',

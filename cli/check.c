@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <daemon/utf8.h>
+
 #include "ask.h"
 #include "check.h"
 #include "say.h"
@@ -33,9 +35,14 @@ check_say(struct check *check, enum check_level level, const char *subject,
 	va_end(ap);
 	check->counts[level]++;
 	if (check->lines != NULL) {
-		(void)json_array_append_new(check->lines,
-		    json_pack("{s:s, s:s, s:s, s:s}", "level", levels[level],
-		        "subject", subject, "text", text, "todo", todo));
+		if (json_array_append_new(check->lines,
+		        json_pack("{s:s, s:o, s:o, s:o}", "level",
+		            levels[level], "subject", utf8_json(subject),
+		            "text", utf8_json(text), "todo",
+		            utf8_json(todo))) == 0)
+			return;
+		check->counts[CHECK_FAIL]++;
+		say_error("no memory to tell all that was found");
 		return;
 	}
 	(void)printf("%-4s  %s: ", levels[level], subject);

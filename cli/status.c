@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <daemon/utf8.h>
+
 #include "ask.h"
 #include "farm.h"
 #include "say.h"
@@ -270,8 +272,8 @@ run(struct farm *farm, bool json)
 	if (status == NULL) {
 		say_error("%s", why);
 		if (json)
-			(void)put_json(
-			    json_pack("{s:b, s:s}", "done", 0, "error", why));
+			(void)put_json(json_pack(
+			    "{s:b, s:o}", "done", 0, "error", utf8_json(why)));
 		else
 			put_store_alone(farm);
 		(void)say_flush();

@@ -20,6 +20,7 @@
 #include "log.h"
 #include "loop.h"
 #include "request.h"
+#include "utf8.h"
 
 #define OUT_OF_MEMORY "{\"done\": false, \"error\": \"out of memory\"}"
 
@@ -72,7 +73,7 @@ static void
 refuse(struct client *client, const char *why)
 {
 	end(client,
-	    json_pack("{s:b, s:o}", "done", 0, "error", status_text(why)));
+	    json_pack("{s:b, s:o}", "done", 0, "error", utf8_json(why)));
 }
 
 static const char *
@@ -109,7 +110,7 @@ tell(struct client *client, const struct target *target)
 	say(client,
 	    json_pack("{s:s, s:b, s:I, s:o}", "target", target->conf->name,
 	        "ok", (int)ok, "ms", (json_int_t)(clock_ms() - client->since),
-	        "detail", status_text(detail(target))));
+	        "detail", utf8_json(detail(target))));
 	if (--client->left == 0)
 		end(client, json_pack("{s:b, s:I}", "done", 1, "failed",
 		                (json_int_t)client->failed));

@@ -49,9 +49,6 @@ void loop_settled(struct loop *, struct target *);
 struct json_t;
 struct json_t *status_object(const struct loop *);
 
-/* Text of any origin as a JSON string. */
-struct json_t *status_text(const char *);
-
 /* metrics.c */
 bool metrics_start(struct loop *);
 void metrics_stop(struct loop *);

@@ -6,12 +6,11 @@
  * Never here: a key's secret bytes; names only.
  */
 #include <jansson.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "loop.h"
+#include "utf8.h"
 
 static const char *const states[] = {
     [STEK_PENDING] = "pending",
@@ -27,28 +26,10 @@ static const char *const target_states[] = {
     [TARGET_FAILED] = "failed",
 };
 
-/* A path or a server's words need not be UTF-8; JSON must be. */
-struct json_t *
-status_text(const char *text)
-{
-	json_t *string = json_string(text);
-	char *copy, *c;
-
-	if (string != NULL)
-		return string;
-	copy = strdup(text);
-	for (c = copy; c != NULL && *c != '\0'; c++)
-		if ((unsigned char)*c >= 0x80)
-			*c = '?';
-	string = json_string(copy == NULL ? "" : copy);
-	free(copy);
-	return string;
-}
-
 static json_t *
 text_or_null(const char *text)
 {
-	return text[0] == '\0' ? json_null() : status_text(text);
+	return text[0] == '\0' ? json_null() : utf8_json(text);
 }
 
 static json_t *
@@ -88,7 +69,7 @@ target_object(const struct target *target)
 	    "{s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:i, "
 	    "s:I, s:o}",
 	    "name", conf->name, "format", conf->format->name, "path",
-	    status_text(conf->path), "scope", status_text(conf->scope), "state",
+	    utf8_json(conf->path), "scope", utf8_json(conf->scope), "state",
 	    target_states[target->state], "version",
 	    number_or_null((int64_t)target->applied), "sealing",
 	    text_or_null(target->sealing), "proof", proof(target), "error",
@@ -107,7 +88,7 @@ store_object(const struct rotate *rotate)
 	if (!rotate->rollback && rotate->error[0] != '\0')
 		state = "failing";
 	return json_pack("{s:s, s:o, s:s, s:o, s:o}", "kind", "dir", "path",
-	    status_text(rotate->store.set), "state", state, "error",
+	    utf8_json(rotate->store.set), "state", state, "error",
 	    text_or_null(rotate->error), "retry",
 	    number_or_null(rotate->retry));
 }

@@ -204,7 +204,7 @@ class Host:
             timeout=GUARD, check=False, **popen)
         raw = done.stdout or b""
         return Result(done.returncode, raw.decode(errors="replace"),
-                      done.stderr.decode(), raw)
+                      done.stderr.decode(errors="replace"), raw)
 
 
 def with_mount(host, mount, *args):

@@ -3,6 +3,7 @@
 stek check: a sound host passes, and what is wrong with stek's own files, the
 farm's keys, the host or stekd is found, and named.
 """
+import json
 import os
 import shutil
 import subprocess
@@ -37,6 +38,24 @@ def test_people_see_a_line_each_and_the_sum(host):
              if line.startswith("warn  ")]
     assert "no target" in warn and " -> " in warn
     assert result.out.splitlines()[-1].startswith("0 failures, 1 warning, ")
+
+
+def test_json_tells_of_a_path_that_is_not_utf_8(host):
+    """Written in another encoding, as paths may be; nothing is left out."""
+    path = os.fsencode(host.path("caf")) + b"\xe9"
+    text = host.target("web", "haproxy", path="PATH", verify="127.0.0.1:443")
+    host.set_up(more=text)
+    host.conf = host.write("stek.conf", host.read("stek.conf").replace(
+        b"PATH", path), 0o644)
+    with open(path, "wb") as file:
+        os.fchmod(file.fileno(), 0o666)
+    shown = [line.split("  ")[0] for line in
+             host.stek("check").out.splitlines()[:-1]]
+    lines = json.loads(host.stek("check", "--json").out)
+    assert [line["level"] for line in lines] == [
+        level.strip() for level in shown]
+    assert any(host.path("caf") + "?" in line["subject"] + line["text"]
+               for line in lines)
 
 
 def test_no_secret_is_told(host):

@@ -246,6 +246,14 @@ def test_json_says_that_there_is_no_answer(host):
     assert "control" in json.loads(result.out)["error"]
 
 
+def test_json_says_so_too_of_a_socket_whose_path_is_not_utf_8(host):
+    host.conf = host.write("stek.conf", host.read("stek.conf").replace(
+        b"/control", b"/caf\xe9"), 0o644)
+    result = host.stek("status", "--json")
+    assert result.status == 1
+    assert host.path("caf") + "?" in json.loads(result.out)["error"]
+
+
 # --- without stekd -----------------------------------------------------------
 
 def test_without_stekd_the_store_is_shown(host):

@@ -52,6 +52,7 @@ enum stek_err {
 	STEK_ERR_POLICY,	/* a policy out of bounds */
 	STEK_ERR_UNSAFE,	/* a secret that others can read or replace */
 	STEK_ERR_BUSY,		/* another writer has it */
+	STEK_ERR_LIBRARY,	/* this TLS library cannot be given keys */
 };
 /* A sentence fragment in English, never NULL; static. */
 const char *stek_strerror(enum stek_err);
@@ -93,8 +94,7 @@ bool stek_key_weak(const uint8_t *bytes, size_t len);
 
 /* The name as 32 lower-case hex digits and a NUL. */
 void stek_key_hex(const uint8_t name[STEK_NAME_LEN], char hex[STEK_NAME_HEX]);
-/* Overwrite it so that the compiler cannot leave the store out. */
-void stek_key_wipe(struct stek_key *);
+void stek_key_wipe(struct stek_key *);	/* which no compiler leaves out */
 /* struct stek_key STEK_WIPED key; is wiped on every way out of its block. */
 #define STEK_WIPED	__attribute__((cleanup(stek_key_wipe)))
 

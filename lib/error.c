@@ -34,6 +34,8 @@ stek_strerror(enum stek_err err)
 		return "others can read or replace it";
 	case STEK_ERR_BUSY:
 		return "another process is its writer";
+	case STEK_ERR_LIBRARY:
+		return "this TLS library has no interface for ticket keys";
 	}
 	return "unknown error";
 }

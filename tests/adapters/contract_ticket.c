@@ -152,7 +152,7 @@ a_current_ticket_is_not_replaced(void **state)
 	first_visit(farm, farm->server, NULL, &v);
 	return_visit(farm, farm->server, NULL, &v, &w);
 	expect_resumed(&w);
-	expect_no_ticket(&w);
+	expect_no_ticket(farm, &w);
 	visit_free(&v);
 	visit_free(&w);
 }
@@ -243,11 +243,34 @@ without_any_key_connections_work_and_get_no_ticket(void **state)
 	const struct farm *farm = *state;
 	struct visit v;
 
+	if (cannot(farm, CONTRACT_OWN_KEYS, CONTRACT_OWN_KEYS))
+		skip();
 	farm_visit(farm, farm->server, NULL, NULL, &v);
 	expect_full(&v);
-	expect_no_ticket(&v);
+	expect_no_ticket(farm, &v);
 	assert_null(v.session);
 	visit_free(&v);
+}
+
+static void
+without_any_key_the_librarys_own_tickets_resume_in_the_process(void **state)
+{
+	const struct farm *farm = *state;
+	struct remote remote;
+	struct visit v, w;
+
+	if (!cannot(farm, CONTRACT_OWN_KEYS, CONTRACT_OWN_KEYS))
+		skip();
+	farm_exec(farm, &remote);
+	first_visit(farm, farm->server, NULL, &v);
+	return_visit(farm, farm->server, NULL, &v, &w);
+	expect_resumed(&w);
+	visit_free(&w);
+	remote_visit(farm, &remote, v.session, &w);
+	expect_full(&w);
+	remote_stop(&remote);
+	visit_free(&v);
+	visit_free(&w);
 }
 
 static void
@@ -263,10 +286,10 @@ without_a_sealing_key_old_tickets_resume_and_none_is_given(void **state)
 	PUBLISH(farm->ring, &past);
 	return_visit(farm, farm->server, NULL, &v, &w);
 	expect_resumed(&w);
-	expect_no_ticket(&w);
+	expect_no_ticket(farm, &w);
 	farm_visit(farm, farm->server, NULL, NULL, &fresh);
 	expect_full(&fresh);
-	expect_no_ticket(&fresh);
+	expect_no_ticket(farm, &fresh);
 	visit_free(&v);
 	visit_free(&w);
 	visit_free(&fresh);
@@ -280,7 +303,7 @@ keys_that_appear_later_are_used_without_a_restart(void **state)
 	struct visit v;
 
 	farm_visit(farm, farm->server, NULL, NULL, &v);
-	expect_no_ticket(&v);
+	expect_no_ticket(farm, &v);
 	visit_free(&v);
 	PUBLISH(farm->ring, &key);
 	first_visit(farm, farm->server, NULL, &v);
@@ -328,6 +351,7 @@ const struct point ticket_points[] = {
     POINT(a_pending_key_opens),
     POINT(a_pending_key_seals_nothing),
     POINT(without_any_key_connections_work_and_get_no_ticket),
+    POINT(without_any_key_the_librarys_own_tickets_resume_in_the_process),
     POINT(without_a_sealing_key_old_tickets_resume_and_none_is_given),
     POINT(keys_that_appear_later_are_used_without_a_restart),
     POINT(a_ticket_resumes_once_its_key_appears),

@@ -35,10 +35,26 @@ expect_ticket_of(const struct visit *v, const struct stek_key *key)
 	assert_memory_equal(v->ticket, key->name, STEK_NAME_LEN);
 }
 
-void
-expect_no_ticket(const struct visit *v)
+bool
+is_ticket_of(const struct visit *v, const struct stek_key *key)
 {
-	assert_int_equal(v->tickets, 0);
+	return v->ticket_len > STEK_NAME_LEN &&
+	       memcmp(v->ticket, key->name, STEK_NAME_LEN) == 0;
+}
+
+void
+expect_no_ticket(const struct farm *farm, const struct visit *v)
+{
+	struct stek_set *set = stek_set_new();
+	size_t i;
+
+	if (!cannot(farm, CONTRACT_OWN_KEYS, CONTRACT_OWN_KEYS))
+		assert_int_equal(v->tickets, 0);
+	assert_non_null(set);
+	stek_ring_read(farm->ring, set);
+	for (i = 0; i < set->count; i++)
+		assert_false(is_ticket_of(v, &set->keys[i]));
+	stek_set_free(set);
 }
 
 bool

@@ -40,9 +40,12 @@ extern const struct point storm_points[];
 void expect_full(const struct visit *);
 void expect_resumed(const struct visit *);
 
-/* The last ticket that came is of this key; none came. */
+/* Is the last ticket that came of this key? */
+bool is_ticket_of(const struct visit *, const struct stek_key *);
 void expect_ticket_of(const struct visit *, const struct stek_key *);
-void expect_no_ticket(const struct visit *);
+
+/* None came, or, where the library has keys of its own, none of the ring's. */
+void expect_no_ticket(const struct farm *, const struct visit *);
 
 /* Is this beyond the library, in the version that is being tested? */
 bool cannot(const struct farm *, unsigned int what12, unsigned int what13);

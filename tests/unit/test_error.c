@@ -4,7 +4,7 @@
 
 #include "given.h"
 
-#define LAST STEK_ERR_BUSY
+#define LAST STEK_ERR_LIBRARY
 
 static void
 every_error_has_words_of_its_own(void **state)

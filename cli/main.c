@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <daemon/conf.h>
+#include <daemon/memory.h>
 
 #include "cli.h"
 #include "say.h"
@@ -164,6 +165,9 @@ main(int argc, char **argv)
 		return CLI_USAGE;
 	}
 	argv[0] = program;
+	/* Limits are inherited: a server that is run keeps its own. */
+	if (verb->run != verb_run)
+		memory_protect();
 	status = verb->run(&cli, argc, argv);
 	if (status == CLI_USAGE)
 		usage_verb(stderr, verb);

@@ -4,22 +4,15 @@ stek show and stek export: the farm's keys from its store, as names and times
 for people, and as files for servers; without stekd.
 """
 import base64
-import fcntl
 import os
-import pwd
-import shutil
 import stat
-import subprocess
 import time
 
 import pytest
 
-from farm import wait_until
-from host import (STEK, Host, encode, is_hidden, opening, pending, sealing,
+from host import (Host, encode, is_hidden, opening, pending, sealing,
                   terminal, with_mount)
 from keys import Key, base64_lines
-
-F_GETPIPE_SZ = 1032
 
 
 @pytest.fixture
@@ -446,44 +439,6 @@ def test_init_is_no_cure_for_a_farm_key_that_cannot_be_reached(host, verb):
     result = host.stek(*verb)
     assert result.status == 1
     assert "farm.key: Not a directory\n" in result.err
-
-
-# --- memory ------------------------------------------------------------------
-
-@pytest.fixture
-def exporting(host):
-    """An export by an ordinary user that is held up: its reader is slow."""
-    host.keep(sealing())
-    program = shutil.copy(STEK, host.path("stek"))
-    nobody = pwd.getpwnam("nobody")
-    host.configure(user="nobody")
-    for path in (".", "farm.key", "store", "store/test.set"):
-        os.chown(host.path(path), nobody.pw_uid, nobody.pw_gid)
-    reader, writer = os.pipe()
-    os.write(writer, bytes(fcntl.fcntl(writer, F_GETPIPE_SZ)))
-    with subprocess.Popen(
-            [program, "export", "--format", "haproxy", "-c", host.conf],
-            user=nobody.pw_uid, group=nobody.pw_gid, extra_groups=[],
-            stdin=subprocess.DEVNULL, stdout=writer) as child:
-        os.close(writer)
-        yield child
-        os.close(reader)
-
-
-def has_no_core(pid):
-    with open(f"/proc/{pid}/limits", encoding="ascii") as file:
-        core, = [line for line in file if "core file" in line]
-    return core.split()[4:6] == ["0", "0"]
-
-
-def test_an_export_leaves_no_core_file(exporting):
-    wait_until(lambda: has_no_core(exporting.pid), "the limit is 0")
-
-
-def test_its_own_user_cannot_look_into_an_export(exporting):
-    """Then what shows of its process belongs to root."""
-    wait_until(lambda: os.stat(f"/proc/{exporting.pid}/mem").st_uid == 0,
-               "it cannot be looked into")
 
 
 # --- usage -------------------------------------------------------------------

@@ -30,6 +30,7 @@ RECORD_HANDSHAKE = 22
 
 CTRL_SET_TLSEXT_HOSTNAME = 55
 CTRL_SET_SESS_CACHE_MODE = 44
+CTRL_SET_GROUPS_LIST = 92
 CTRL_SET_MIN_PROTO = 123
 CTRL_SET_MAX_PROTO = 124
 CACHE_CLIENT_ONLY = 0x0001 | 0x0300     # no internal cache
@@ -67,6 +68,7 @@ class Visit:
     alert: Optional[str] = None     # a fatal alert from the server
     error: Optional[str] = None
     offered: bool = False
+    retried: bool = False       # by a HelloRetryRequest
     _hello: bytes = b""
     _sessions: dict = field(default_factory=dict)
 
@@ -158,6 +160,7 @@ def _on_message(sent, _version, kind, data, size, ssl, _arg):
         return
     message = ctypes.string_at(data, size)
     if sent and kind == RECORD_HANDSHAKE and message[0] == CLIENT_HELLO:
+        visit_.retried = bool(visit_._hello)
         visit_._hello = message
     if sent:
         return
@@ -266,8 +269,13 @@ def _finish(visit_, ticket):
     return visit_
 
 
-def visit(port, version, ticket=None, sni="localhost"):
-    """One connection to 127.0.0.1:port; a refused TCP connection raises."""
+def visit(port, version, ticket=None, sni="localhost", groups=None):
+    """
+    One connection to 127.0.0.1:port; a refused TCP connection raises.  In TLS
+    1.3 the client has a key share for the first of the groups, if they are
+    given ("X448:P-256"): with one that the server does not have it gets a
+    HelloRetryRequest.
+    """
     sock = socket.create_connection(("127.0.0.1", port), TIMEOUT)
     sock.setblocking(True)
     wait = struct.pack("ll", TIMEOUT, 0)
@@ -278,6 +286,8 @@ def visit(port, version, ticket=None, sni="localhost"):
     _visits[ssl] = visit_
     try:
         SSL_ctrl(ssl, CTRL_SET_TLSEXT_HOSTNAME, 0, sni.encode())
+        if groups is not None:
+            SSL_ctrl(ssl, CTRL_SET_GROUPS_LIST, 0, groups.encode())
         SSL_set_fd(ssl, sock.fileno())
         if ticket is not None:
             _offer(ssl, ticket)

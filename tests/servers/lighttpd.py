@@ -6,11 +6,16 @@ ways.
 Never here: another server.
 Invariant: as in servers.py.
 """
+import os
 import struct
+import subprocess
 import time
 
 from client import Ticket
 from farm import Server
+from stekd import BUILD, STEK
+
+PRELOAD = os.path.realpath(os.path.join(BUILD, "preload"))
 
 
 class Lighttpd(Server):
@@ -87,3 +92,68 @@ class LighttpdGnutls(Lighttpd):
 class LighttpdNss(Lighttpd):
     KIND = "lighttpd-nss"
     MODULE = "mod_nss"
+
+
+class LighttpdNssPlain(LighttpdNss):
+    """With as many workers as one likes, and a certificate of either type."""
+    KIND = "lighttpd-nss-plain"
+    RSA = False
+    WORKERS = 1
+
+    def configure(self, shared):
+        super().configure(False)
+        with open(self.path("lighttpd.conf"), "a", encoding="utf-8") as conf:
+            if self.WORKERS > 1:
+                conf.write(f"server.max-worker = {self.WORKERS}\n")
+            if self.RSA:
+                cert, key = self._make_rsa()
+                conf.write(f'ssl.pemfile := "{cert}"\n'
+                           f'ssl.privkey := "{key}"\n')
+
+    def _make_rsa(self):
+        cert, key = self.path("rsa.pem"), self.path("rsa.key")
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes",
+             "-days", "30", "-subj", "/CN=localhost", "-keyout", key,
+             "-out", cert], check=True, capture_output=True)
+        return cert, key
+
+    def workers(self):
+        """The ids of the processes that serve."""
+        pid = self.child.pid
+        if self.WORKERS == 1:
+            return [pid]
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as ids:
+            return [int(child) for child in ids.read().split()]
+
+
+class LighttpdNssRun(LighttpdNssPlain):
+    """
+    Started by stek run.  Its tickets all have one name, and the first bytes
+    of the key's own at the beginning of the IV.
+    """
+    KIND = "lighttpd-nss-run"
+    FORMAT = "ring"
+    NAME_DIGITS = 8
+    RENEWS = ("1.3",)
+    BOOTS_AFTER = True
+    RELOAD_KEEPS_OLD = True
+    FORGETS = True
+
+    def command(self):
+        return (STEK, "run", "--ring", self.keys, "--", *super().command())
+
+    def run(self, *command, env=None):
+        super().run(*command, env={"STEK_PRELOAD": PRELOAD, **(env or {})})
+
+    def reload_command(self):
+        return ""
+
+    @classmethod
+    def named(cls, ticket, name):
+        return ticket.bytes[16:20].hex() == name[:cls.NAME_DIGITS]
+
+
+class LighttpdNssRunRsa(LighttpdNssRun):
+    KIND = "lighttpd-nss-run-rsa"
+    RSA = True

@@ -119,8 +119,9 @@ seal_with(struct nss_key *key, const struct nss_ticket *ticket, uint8_t *out,
 
 	if (copy == NULL)
 		return false;
-	memcpy(first, wire, sizeof(first));
+	/* NSS's own is the same in processes forked from one. */
 	memcpy(first, nss_key_id(key), NSS_ID_LEN);
+	randombytes_buf(first + NSS_ID_LEN, sizeof(first) - NSS_ID_LEN);
 	if (nss_effective_iv(key, first, iv) &&
 	    nss_real()->PK11_Encrypt(nss_key_aes(key), CKM_AES_CBC_PAD, &param,
 	        out, out_len, max, copy, len) == SECSuccess) {

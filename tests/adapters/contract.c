@@ -47,19 +47,29 @@ sentence(const struct farm *farm, const char *says)
 	return name;
 }
 
+static bool
+applies(const struct farm *farm, const struct point *point)
+{
+	return !cannot(farm, point->unless) &&
+	       (point->only_if == 0 || cannot(farm, point->only_if));
+}
+
 static size_t
 add(struct farm *farm, const struct point *points, struct CMUnitTest *tests)
 {
-	size_t n;
+	size_t n = 0;
 
-	for (n = 0; points[n].says != NULL; n++) {
+	for (; points->says != NULL; points++) {
 		if (n == POINTS_MAX)
 			abort();
-		tests[n].name = sentence(farm, points[n].says);
-		tests[n].test_func = points[n].test;
+		if (!applies(farm, points))
+			continue;
+		tests[n].name = sentence(farm, points->says);
+		tests[n].test_func = points->test;
 		tests[n].setup_func = start;
 		tests[n].teardown_func = stop;
 		tests[n].initial_state = farm;
+		n++;
 	}
 	return n;
 }
@@ -69,13 +79,12 @@ static size_t
 add_version(struct farm *farm, const struct contract_library *library,
     int version, const struct point *const *lists, struct CMUnitTest *tests)
 {
-	unsigned int what =
-	    version == CONTRACT_TLS12 ? CONTRACT_NO_TLS12 : CONTRACT_NO_TLS13;
 	size_t n = 0;
 
 	if (farm_open(farm, library, version) < 0)
 		abort();
-	if ((library->cannot & what) != 0)
+	if (cannot(farm, version == CONTRACT_TLS12 ? CONTRACT_NO_TLS12
+	                                           : CONTRACT_NO_TLS13))
 		return 0;
 	for (; *lists != NULL; lists++)
 		n += add(farm, *lists, tests + n);

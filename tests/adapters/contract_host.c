@@ -17,8 +17,6 @@
 static void *
 hosts_server(const struct farm *farm)
 {
-	if (cannot(farm, CONTRACT_NO_HOSTS, CONTRACT_NO_HOSTS))
-		skip();
 	return farm_server(farm, farm->ring, true);
 }
 
@@ -143,8 +141,6 @@ a_renewed_ticket_stays_with_its_host(void **state)
 	void *server = hosts_server(farm);
 	struct visit v, w, x;
 
-	if (cannot(farm, CONTRACT_NO_RENEWAL_12, CONTRACT_NO_RENEWAL_13))
-		skip();
 	PUBLISH(farm->ring, &old);
 	first_visit(farm, server, "a.example", &v);
 	PUBLISH(farm->ring, &old, &new);
@@ -209,18 +205,44 @@ tickets_of_very_many_hosts_resume_each_at_its_own(void **state)
 	farm->library->server_free(server);
 }
 
+static void
+a_ticket_of_a_host_resumes_at_any_other(void **state)
+{
+	const struct farm *farm = *state;
+	struct stek_key key = farm_key_good();
+	struct visit v, w;
+
+	PUBLISH(farm->ring, &key);
+	first_visit(farm, farm->server, "a.example", &v);
+	return_visit(farm, farm->server, "b.example", &v, &w);
+	expect_resumed(&w);
+	visit_free(&v);
+	visit_free(&w);
+}
+
 const struct point host_points[] = {
-    POINT(a_ticket_of_a_host_resumes_at_that_host),
-    POINT(a_ticket_of_a_host_resumes_at_another_server),
-    POINT(a_ticket_of_a_host_does_not_resume_at_another),
-    POINT(a_ticket_of_a_host_does_not_resume_without_a_host),
-    POINT(a_ticket_without_a_host_does_not_resume_at_a_host),
-    POINT(a_ticket_without_a_host_resumes_without_a_host),
-    POINT(a_host_in_capitals_is_the_same_host),
-    POINT(a_ticket_of_a_host_has_a_name_of_its_own),
-    POINT(a_ticket_without_scope_does_not_resume_at_a_host),
-    POINT(a_renewed_ticket_stays_with_its_host),
-    POINT(a_revoked_ticket_of_a_host_gets_a_full_handshake),
-    POINT(tickets_of_very_many_hosts_resume_each_at_its_own),
+    POINT_UNLESS(CONTRACT_NO_HOSTS, a_ticket_of_a_host_resumes_at_that_host),
+    POINT_UNLESS(
+        CONTRACT_NO_HOSTS, a_ticket_of_a_host_resumes_at_another_server),
+    POINT_UNLESS(
+        CONTRACT_NO_HOSTS, a_ticket_of_a_host_does_not_resume_at_another),
+    POINT_UNLESS(
+        CONTRACT_NO_HOSTS, a_ticket_of_a_host_does_not_resume_without_a_host),
+    POINT_UNLESS(
+        CONTRACT_NO_HOSTS, a_ticket_without_a_host_does_not_resume_at_a_host),
+    POINT_UNLESS(
+        CONTRACT_NO_HOSTS, a_ticket_without_a_host_resumes_without_a_host),
+    POINT_UNLESS(CONTRACT_NO_HOSTS, a_host_in_capitals_is_the_same_host),
+    POINT_UNLESS(CONTRACT_NO_HOSTS, a_ticket_of_a_host_has_a_name_of_its_own),
+    POINT_UNLESS(
+        CONTRACT_NO_HOSTS, a_ticket_without_scope_does_not_resume_at_a_host),
+    POINT_UNLESS(
+        CONTRACT_NO_HOSTS | CONTRACT_NO_RENEWAL_12 | CONTRACT_NO_RENEWAL_13,
+        a_renewed_ticket_stays_with_its_host),
+    POINT_UNLESS(
+        CONTRACT_NO_HOSTS, a_revoked_ticket_of_a_host_gets_a_full_handshake),
+    POINT_UNLESS(
+        CONTRACT_NO_HOSTS, tickets_of_very_many_hosts_resume_each_at_its_own),
+    POINT_ONLY_IF(CONTRACT_NO_HOSTS, a_ticket_of_a_host_resumes_at_any_other),
     END_OF_POINTS,
 };

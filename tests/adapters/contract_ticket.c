@@ -146,8 +146,6 @@ a_current_ticket_is_not_replaced(void **state)
 	struct stek_key key = farm_key_good();
 	struct visit v, w;
 
-	if (cannot(farm, 0, CONTRACT_ALWAYS_NEW_13))
-		skip();
 	PUBLISH(farm->ring, &key);
 	first_visit(farm, farm->server, NULL, &v);
 	return_visit(farm, farm->server, NULL, &v, &w);
@@ -182,8 +180,6 @@ an_old_ticket_is_renewed(void **state)
 	struct stek_key new = farm_key(-60, 3600, 7200);
 	struct visit v, w, again;
 
-	if (cannot(farm, CONTRACT_NO_RENEWAL_12, CONTRACT_NO_RENEWAL_13))
-		skip();
 	PUBLISH(farm->ring, &old);
 	first_visit(farm, farm->server, NULL, &v);
 	PUBLISH(farm->ring, &old, &new);
@@ -243,8 +239,6 @@ without_any_key_connections_work_and_get_no_ticket(void **state)
 	const struct farm *farm = *state;
 	struct visit v;
 
-	if (cannot(farm, CONTRACT_OWN_KEYS, CONTRACT_OWN_KEYS))
-		skip();
 	farm_visit(farm, farm->server, NULL, NULL, &v);
 	expect_full(&v);
 	expect_no_ticket(farm, &v);
@@ -259,8 +253,6 @@ without_any_key_the_librarys_own_tickets_resume_in_the_process(void **state)
 	struct remote remote;
 	struct visit v, w;
 
-	if (!cannot(farm, CONTRACT_OWN_KEYS, CONTRACT_OWN_KEYS))
-		skip();
 	farm_exec(farm, &remote);
 	first_visit(farm, farm->server, NULL, &v);
 	return_visit(farm, farm->server, NULL, &v, &w);
@@ -345,13 +337,16 @@ const struct point ticket_points[] = {
     POINT(a_publish_reaches_a_second_process),
     POINT(a_ticket_resumes_in_workers_forked_before_it_was_given),
     POINT(workers_never_repeat_an_iv),
-    POINT(a_current_ticket_is_not_replaced),
+    POINT_UNLESS(CONTRACT_ALWAYS_NEW_13, a_current_ticket_is_not_replaced),
     POINT(after_a_rotation_an_old_ticket_resumes),
-    POINT(an_old_ticket_is_renewed),
+    POINT_UNLESS(CONTRACT_NO_RENEWAL_12 | CONTRACT_NO_RENEWAL_13,
+        an_old_ticket_is_renewed),
     POINT(a_pending_key_opens),
     POINT(a_pending_key_seals_nothing),
-    POINT(without_any_key_connections_work_and_get_no_ticket),
-    POINT(without_any_key_the_librarys_own_tickets_resume_in_the_process),
+    POINT_UNLESS(
+        CONTRACT_OWN_KEYS, without_any_key_connections_work_and_get_no_ticket),
+    POINT_ONLY_IF(CONTRACT_OWN_KEYS,
+        without_any_key_the_librarys_own_tickets_resume_in_the_process),
     POINT(without_a_sealing_key_old_tickets_resume_and_none_is_given),
     POINT(keys_that_appear_later_are_used_without_a_restart),
     POINT(a_ticket_resumes_once_its_key_appears),

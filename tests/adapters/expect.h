@@ -11,6 +11,8 @@
 struct point {
 	const char *says;
 	void (*test)(void **farm);
+	unsigned int unless; /* the library cannot do one of these */
+	unsigned int only_if; /* it cannot do one of these, if any is named */
 };
 
 /* Each list ends with an empty point. */
@@ -20,13 +22,21 @@ extern const struct point time_points[];
 extern const struct point host_points[];
 extern const struct point storm_points[];
 
-#define POINT(test)         \
-	{                   \
-#test, test \
+#define POINT(test)               \
+	{                         \
+#test, test, 0, 0 \
 	}
-#define END_OF_POINTS      \
-	{                  \
-		NULL, NULL \
+#define POINT_UNLESS(cannot, test)     \
+	{                              \
+#test, test, cannot, 0 \
+	}
+#define POINT_ONLY_IF(cannot, test)    \
+	{                              \
+#test, test, 0, cannot \
+	}
+#define END_OF_POINTS            \
+	{                        \
+		NULL, NULL, 0, 0 \
 	}
 
 /* Publish these keys and no others. */
@@ -47,8 +57,8 @@ void expect_ticket_of(const struct visit *, const struct stek_key *);
 /* None came, or, where the library has keys of its own, none of the ring's. */
 void expect_no_ticket(const struct farm *, const struct visit *);
 
-/* Is this beyond the library, in the version that is being tested? */
-bool cannot(const struct farm *, unsigned int what12, unsigned int what13);
+/* Is one of these beyond the library, in the version that is tested? */
+bool cannot(const struct farm *, unsigned int what);
 
 /* A full handshake that gives a ticket to come back with. */
 void first_visit(

@@ -46,8 +46,12 @@ put_answered_keys(const json_t *status, int64_t now, bool colour)
 {
 	struct timeline_key keys[STEK_KEYS_MAX];
 	const json_t *array = json_object_get(status, "keys"), *key;
+	int64_t rotate = 0;
 	size_t i, count = json_array_size(array);
 
+	if (json_is_true(json_object_get(status, "mint")))
+		rotate =
+		    ask_number(json_object_get(status, "policy"), "rotate", 0);
 	if (count > STEK_KEYS_MAX)
 		count = STEK_KEYS_MAX;
 	for (i = 0; i < count; i++) {
@@ -59,7 +63,7 @@ put_answered_keys(const json_t *status, int64_t now, bool colour)
 		keys[i].seal_until = ask_number(key, "seal_until", now);
 		keys[i].open_until = ask_number(key, "open_until", now);
 	}
-	timeline_put(keys, count, now, colour);
+	timeline_put(keys, count, rotate, now, colour);
 }
 
 static void
@@ -75,7 +79,7 @@ put_stored_keys(const struct stek_set *set, int64_t now, bool colour)
 		keys[i].seal_until = set->keys[i].seal_until;
 		keys[i].open_until = set->keys[i].open_until;
 	}
-	timeline_put(keys, set->count, now, colour);
+	timeline_put(keys, set->count, 0, now, colour);
 }
 
 /* --- targets ------------------------------------------------------------- */

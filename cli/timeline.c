@@ -3,7 +3,8 @@
  * See timeline.h.
  *
  * Invariant: a bar shows what a key will do unless it is changed: it seals
- * until its successor does, even where it would be allowed to seal longer.
+ * until its successor does, even where it would be allowed to seal longer, and
+ * also before there is one, if one is to be made.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,11 +33,16 @@ static const struct {
 
 /* When it stops to seal: its successor may be before its time. */
 static int64_t
-seals_until(const struct timeline_key *keys, size_t count, size_t i)
+seals_until(const struct timeline_key *keys, size_t count, size_t i,
+    int64_t rotate, int64_t now)
 {
-	if (i + 1 < count && keys[i + 1].seal_from < keys[i].seal_until)
-		return keys[i + 1].seal_from;
-	return keys[i].seal_until;
+	int64_t next = keys[i].seal_until;
+
+	if (i + 1 < count)
+		next = keys[i + 1].seal_from;
+	else if (rotate > 0 && keys[i].seal_from + rotate > now)
+		next = keys[i].seal_from + rotate;
+	return next < keys[i].seal_until ? next : keys[i].seal_until;
 }
 
 static struct span
@@ -120,8 +126,8 @@ left(const struct timeline_key *key, int64_t until, int64_t now)
 }
 
 void
-timeline_put(
-    const struct timeline_key *keys, size_t count, int64_t now, bool colour)
+timeline_put(const struct timeline_key *keys, size_t count, int64_t rotate,
+    int64_t now, bool colour)
 {
 	const struct span span = whole(keys, count, now);
 	char bar[WIDTH + 1], text[SAY_SPAN_LEN];
@@ -135,7 +141,7 @@ timeline_put(
 	}
 	put_header(&span, now);
 	for (i = 0; i < count; i++) {
-		until = seals_until(keys, count, i);
+		until = seals_until(keys, count, i, rotate, now);
 		for (column = 0; column < WIDTH; column++)
 			bar[column] = mark(&keys[i], until, &span, column, now);
 		bar[WIDTH] = '\0';

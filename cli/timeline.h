@@ -18,8 +18,11 @@ struct timeline_key {
 	int64_t open_until;
 };
 
-/* On standard output, for keys ordered by seal_from; "none" for none. */
-void timeline_put(
-    const struct timeline_key *, size_t count, int64_t now, bool colour);
+/*
+ * On standard output, for keys ordered by seal_from; "none" for none.  The
+ * last one's successor will come after `rotate`; 0: there will be none.
+ */
+void timeline_put(const struct timeline_key *, size_t count, int64_t rotate,
+    int64_t now, bool colour);
 
 #endif

@@ -117,6 +117,22 @@ def test_each_key_says_what_time_is_left(host, name, state, left):
     assert row(name, told(host, status()).out).split()[-2:] == [state, left]
 
 
+@pytest.mark.parametrize("mint, since, left", [
+    (True, 2, "4h"), (False, 2, "10h"), (True, 7, "5h")],
+    ids=["on time", "of a follower", "overdue"])
+def test_a_key_whose_successor_is_yet_to_be_made(host, mint, since, left):
+    """It seals for 6 hours, or, if none is made, for 12."""
+    now = 1_000_000_000
+    start = now - since * HOUR
+    answer = status(now=now, keys=[
+        key(NAMES[0], "sealing", start, start + 12 * HOUR, start + 24 * HOUR)])
+    answer[0]["mint"] = mint
+    out = told(host, answer).out
+    assert row(NAMES[0], out).split()[-2:] == ["sealing", left]
+    seals, opens = map(bar(NAMES[0], out).count, "#-")
+    assert opens == (3 if left == "4h" else 1) * seals
+
+
 def test_no_line_about_keys_is_wider_than_a_terminal(host):
     out = told(host, status()).out
     keys = out[out.index("\nkeys"):out.index("\ntargets")]

@@ -100,17 +100,19 @@ put_proof(const json_t *target, int64_t now)
 {
 	int64_t verified = ask_number(target, "verified", -1);
 	const char *proof = ask_text(target, "proof");
-	char text[SAY_SPAN_LEN];
+	char text[SAY_SPAN_LEN], ago[SAY_SPAN_LEN + 8] = "";
 
-	if (strcmp(proof, "mac") == 0)
-		(void)printf("  MAC proven");
-	else if (strcmp(proof, "name") == 0)
-		(void)printf("  name seen");
-	else
-		(void)printf("  not verified");
 	if (verified >= 0)
-		(void)printf(" %s ago", say_span(now - verified, text));
-	(void)putchar('\n');
+		(void)snprintf(ago, sizeof(ago), " %s ago",
+		    say_span(now - verified, text));
+	if (strcmp(proof, "mac") == 0)
+		(void)printf("  MAC proven%s\n", ago);
+	else if (strcmp(proof, "name") == 0)
+		(void)printf("  name seen%s\n", ago);
+	else if (verified >= 0)
+		(void)printf("  not verified (last proof%s)\n", ago);
+	else
+		(void)printf("  not verified\n");
 }
 
 static void

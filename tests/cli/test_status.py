@@ -181,6 +181,12 @@ def test_a_target_says_when_it_was_verified(host):
     assert "2m10s ago" in row("web", told(host, status(web)).out)
 
 
+def test_an_earlier_proof_is_not_taken_for_the_last_attempt(host):
+    web = target("web", "failed", verified=1_000_000_000 - 34)
+    assert "  not verified (last proof 34s ago)" in row(
+        "web", told(host, status(web)).out)
+
+
 def test_well_is_0(host):
     result = told(host, status(target("web")))
     assert (result.status, result.err) == (0, "")

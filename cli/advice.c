@@ -17,7 +17,7 @@ static const struct advice table[] = {
     {"haproxy48", "on each bind line of haproxy.cfg", "tls-ticket-keys @",
         "haproxy:/run/haproxy/admin.sock", NULL},
     {"lighttpd", "beside ssl.pemfile in lighttpd.conf", "ssl.stek-file = \"@\"",
-        "systemctl kill -s USR1 lighttpd", "www-data"},
+        "systemctl try-reload-or-restart lighttpd", "www-data"},
     {"apache", "beside SSLCertificateFile", "SSLSessionTicketKeyFile @",
         "systemctl try-reload-or-restart apache2", NULL},
     {"h2o", "at the top level of h2o.conf",
@@ -44,7 +44,7 @@ static const struct advice table[] = {
         "include = FOLDER (with a link to @, and nothing else in it)",
         "signal:HUP:/run/stunnel.pid", NULL},
     {"knot-resolver", "in kresd.conf", "net.tls_sticket_secret_file('@')",
-        "systemctl restart kresd@1", "knot-resolver"},
+        "systemctl try-restart kresd@1", "knot-resolver"},
     {"ring", "in the server's source, see stek(3)",
         "stek_ring_open(\"@\", &ring)", NULL, NULL},
 };

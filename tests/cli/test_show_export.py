@@ -190,6 +190,14 @@ def test_what_one_must_know_of_a_server_fits_a_terminal(host):
     assert 60 < max(map(len, lines)) < 80
 
 
+def test_no_usual_reload_fails_where_the_server_does_not_run(host):
+    """As at boot; nor does one start a server that its operator stopped."""
+    out = host.stek("show", "--format", "help", conf=False).out
+    asked = [line for line in out.splitlines() if "= \"systemctl " in line]
+    assert len(asked) > 3
+    assert [line for line in asked if "= \"systemctl try-" not in line] == []
+
+
 # --- export ------------------------------------------------------------------
 
 def test_export_writes_haproxys_three_keys_in_its_order(host):

@@ -26,7 +26,7 @@ fail(struct ask *ask, const char *socket)
 	(void)snprintf(ask->why, sizeof(ask->why),
 	    "stekd does not answer at %.200s: %s%s", socket, strerror(errno),
 	    errno == ENOENT || errno == ECONNREFUSED ? "; is it running?"
-	    : errno == EACCES ? "; the socket is for root and stekd's user"
+	    : errno == EACCES ? "; it is for root, or who else started stekd"
 	                      : "");
 	return false;
 }

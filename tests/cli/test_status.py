@@ -6,12 +6,13 @@ left of it when stekd does not answer.
 import json
 import os
 import re
+import shutil
 import stat
 import time
 
 import pytest
 
-from host import (FakeStekd, Host, is_hidden, opening, pending, sealing,
+from host import (STEK, FakeStekd, Host, is_hidden, opening, pending, sealing,
                   terminal)
 
 HOUR = 3600
@@ -331,6 +332,18 @@ def test_a_socket_that_nobody_listens_at_is_told(host):
     result = host.stek("status")
     assert result.status == 1
     assert "Connection refused; is it running?" in result.err
+
+
+def test_who_may_not_use_the_socket_is_told_who_may(host):
+    program = shutil.copy(STEK, host.path("stek"))
+    os.chmod(host.home, 0o755)
+    with FakeStekd(host):
+        os.chmod(host.path("control"), 0o600)
+        result = host.stek("status", executable=program, user=65534,
+                           group=65534, extra_groups=[])
+    assert result.status == 1
+    assert "Permission denied; it is for root" in result.err
+    assert "stekd's user" not in result.err
 
 
 def test_a_socket_path_that_is_too_long_is_told(host):

@@ -70,8 +70,7 @@ report(const struct place_result *result, struct monitor_reply *reply)
 	reply->owed = result->owed;
 	reply->revoking = result->revoking;
 	reply->wait = result->wait;
-	(void)snprintf(reply->text, sizeof(reply->text), "%s",
-	    result->ok ? "" : result->why);
+	(void)snprintf(reply->text, sizeof(reply->text), "%s", result->why);
 }
 
 /* In a worker; a ring stays locked for as long as anyone maps it. */

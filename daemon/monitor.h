@@ -46,7 +46,10 @@ struct monitor_reply {
 	bool revoking; /* PLACE: and among them a revocation */
 	uint32_t wait; /* PLACE: not written; try in that many s */
 	size_t len;
-	/* PROBE: a JSON object; otherwise why it is not ok.  NUL-terminated. */
+	/*
+	 * PROBE: a JSON object; PLACE that is ok: what is left to do, or "";
+	 * otherwise why it is not ok.  NUL-terminated.
+	 */
 	char text[MONITOR_TEXT_MAX];
 };
 

@@ -149,28 +149,41 @@ full_path(
 	    name[0] == '\0' ? "" : "/", name);
 }
 
-/* Are these bytes there, with this owner and mode? *age: of what is there. */
-static bool
-is_there(const struct conf_target *target, const char *path,
+/*
+ * Are these bytes there, with this owner and mode?  OK, FORMAT: no, or why it
+ * cannot be told.  *age: of what is there.
+ */
+static enum stek_err
+compare(const struct conf_target *target, const char *path,
     const struct format_file *file, int64_t *age)
 {
+	enum stek_err err;
 	uint8_t *found;
 	struct stat st;
 	size_t len;
-	bool same;
 
 	*age = INT64_MAX;
-	if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode))
-		return false;
+	if (lstat(path, &st) < 0)
+		return STEK_ERR_SYSTEM;
+	if (!S_ISREG(st.st_mode))
+		return STEK_ERR_FORMAT;
 	*age = clock_now() - st.st_mtime;
 	if (st.st_uid != target->uid || st.st_gid != target->gid ||
 	    (st.st_mode & 07777) != target->mode)
-		return false;
-	if (stek_file_read(path, FORMAT_BYTES_MAX, &found, &len) != STEK_OK)
-		return false;
-	same = len == file->len && sodium_memcmp(found, file->bytes, len) == 0;
+		return STEK_ERR_FORMAT;
+	err = stek_file_read(path, FORMAT_BYTES_MAX, &found, &len);
+	if (err != STEK_OK)
+		return err;
+	if (len != file->len || sodium_memcmp(found, file->bytes, len) != 0)
+		err = STEK_ERR_FORMAT;
 	stek_file_free(found);
-	return same;
+	return err;
+}
+
+static const char *
+reason(enum stek_err err)
+{
+	return err == STEK_ERR_SYSTEM ? strerror(errno) : stek_strerror(err);
 }
 
 /* Before the first byte. */
@@ -204,10 +217,16 @@ place_file(const struct conf_target *target, const struct place_how *how,
 {
 	char path[FORMAT_PATH_MAX + NAME_MAX_LEN + 2];
 	int64_t age, spacing = target->format->spacing;
+	enum stek_err err;
 
 	full_path(target, file->name, path, sizeof(path));
-	if (is_there(target, path, file, &age))
+	err = compare(target, path, file, &age);
+	if (err == STEK_OK)
 		return !how->renew || renew_file(path, result);
+	if (err == STEK_ERR_MEMORY) {
+		fail(result, "%s: %s; nothing was written", path, reason(err));
+		return false;
+	}
 	if (!how->revoking && age >= 0 && age < spacing) {
 		fail(result,
 		    "%s: its server would miss a second write within "
@@ -225,12 +244,16 @@ place_file(const struct conf_target *target, const struct place_how *how,
 		    strerror(errno));
 		return false;
 	}
-	if (!is_there(target, path, file, &age)) {
+	err = compare(target, path, file, &age);
+	if (err == STEK_ERR_FORMAT)
 		fail(result, "%s: what was written is not what is read back",
 		    path);
-		return false;
-	}
-	return true;
+	else if (err != STEK_OK)
+		fail(result,
+		    "%s: what was written cannot be read back: %s; the server "
+		    "was not reloaded",
+		    path, reason(err));
+	return err == STEK_OK;
 }
 
 static bool
@@ -244,29 +267,48 @@ is_wanted(const struct format_out *out, const char *name)
 	return false;
 }
 
+/*
+ * What stays may be a key that was revoked.  That is told, but keeps no server
+ * from the files that are right.
+ */
+static void
+remove_file(const char *path, struct place_result *result)
+{
+	if (unlink(path) == 0 || errno == ENOENT || result->why[0] != '\0')
+		return;
+	(void)snprintf(result->why, sizeof(result->why),
+	    "%s: %s; it holds keys that are no longer in use, remove it", path,
+	    strerror(errno));
+}
+
 /* What a killed writer left of a single file. */
 static void
-tidy_file(const struct conf_target *target)
+tidy_file(const struct conf_target *target, struct place_result *result)
 {
 	char path[FORMAT_PATH_MAX + NAME_MAX_LEN];
 	const char *base = strrchr(target->path, '/') + 1;
 
 	(void)snprintf(path, sizeof(path), "%.*s.%s.stek-new",
 	    (int)(base - target->path), target->path, base);
-	(void)unlink(path);
+	remove_file(path, result);
 }
 
 /* Key files that the list no longer names, and what a killed writer left. */
 static void
-tidy(const struct conf_target *target, const struct format_out *out)
+tidy(const struct conf_target *target, const struct format_out *out,
+    struct place_result *result)
 {
 	char path[FORMAT_PATH_MAX + 256 + 2];
 	const struct dirent *entry;
 	DIR *dir = opendir(target->path);
 	size_t len;
 
-	if (dir == NULL)
+	if (dir == NULL) {
+		(void)snprintf(result->why, sizeof(result->why),
+		    "%s: %s; keys that are no longer in use may lie there",
+		    target->path, strerror(errno));
 		return;
+	}
 	while ((entry = readdir(dir)) != NULL) {
 		len = strlen(entry->d_name);
 		if (is_wanted(out, entry->d_name) || len < 9 ||
@@ -274,7 +316,7 @@ tidy(const struct conf_target *target, const struct format_out *out)
 		        strcmp(entry->d_name + len - 9, ".stek-new") != 0))
 			continue;
 		full_path(target, entry->d_name, path, sizeof(path));
-		(void)unlink(path);
+		remove_file(path, result);
 	}
 	(void)closedir(dir);
 }
@@ -304,9 +346,9 @@ place_files(const struct conf_target *target, const struct place_how *how,
 	for (i = 0; i < out->count && result->ok; i++)
 		(void)place_file(target, how, &out->files[i], result);
 	if (result->ok && is_folder_format(target))
-		tidy(target, out);
+		tidy(target, out, result);
 	if (result->ok && !is_folder_format(target))
-		tidy_file(target);
+		tidy_file(target, result);
 	if (target->reload[0] != '\0')
 		result->owed = owed_is(how->owed, &result->revoking);
 }
@@ -377,9 +419,7 @@ place_ring(const struct conf_target *target, bool allow_disk,
 	result->ok = result->changed = err == STEK_OK;
 	if (err != STEK_OK)
 		fail(result, "%s: %s; its readers keep what they had",
-		    target->path,
-		    err == STEK_ERR_SYSTEM ? strerror(errno)
-		                           : stek_strerror(err));
+		    target->path, reason(err));
 }
 
 static void

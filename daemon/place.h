@@ -19,7 +19,7 @@ struct place_result {
 	bool revoking; /* and what it has yet to take revokes a key */
 	bool keep; /* a ring that may be kept mapped: no disk is under it */
 	unsigned int wait; /* not ok: too soon after the last write */
-	char why[CONF_WHY_LEN];
+	char why[CONF_WHY_LEN]; /* ok: what is left to do, or "" */
 };
 
 /* Does the target's folder exist, and on a disk? */

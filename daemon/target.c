@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* See target.h. */
+#include <errno.h>
 #include <event2/event.h>
 #include <inttypes.h>
 #include <sodium.h>
@@ -119,11 +120,26 @@ fail(struct target *target, enum target_step step, const char *why)
 	call_later(target, pause * 1000);
 }
 
+/* The server has what is wanted; but is all else as it should be? */
+static void
+arrive(struct target *target, enum target_state state)
+{
+	if (target->left[0] == '\0') {
+		settle(target, state);
+		return;
+	}
+	pay(target);
+	target->applied = target->version;
+	target->revoking = false;
+	fail(target, TARGET_PLACE, target->left);
+}
+
 /* Hand a request to the monitor, or come back when it has room. */
 static void
 ask(struct target *target, enum monitor_op op, const struct format_out *out,
     const struct stek_set *set)
 {
+	char text[CONF_WHY_LEN];
 	struct monitor_request request = {.op = op,
 	    .index = target->index,
 	    .revoking = target->revoking,
@@ -132,10 +148,16 @@ ask(struct target *target, enum monitor_op op, const struct format_out *out,
 
 	memcpy(request.hash, loop->conf->hash, sizeof(request.hash));
 	request.serial = ++loop->serial;
-	if (monitor_send(loop->monitor, &request, out, set))
+	if (monitor_send(loop->monitor, &request, out, set)) {
 		target->serial = request.serial;
-	else
+	} else if (errno == EAGAIN) {
 		call_later(target, 100);
+	} else {
+		(void)snprintf(text, sizeof(text),
+		    "cannot ask the monitor: %s; nothing was changed",
+		    strerror(errno));
+		fail(target, target->step, text);
+	}
 }
 
 /* What was made must read back as what was wanted, before it is placed. */
@@ -220,6 +242,8 @@ after_place(struct target *target, const struct monitor_reply *reply)
 		return;
 	}
 	target->renew = false;
+	(void)snprintf(target->left, sizeof(target->left), "%.*s",
+	    CONF_WHY_LEN - 1, reply->text);
 	target->stale |= must_forget;
 	if (must_forget && target->conf->reload[0] == '\0') {
 		fail(target, TARGET_PLACE,
@@ -252,7 +276,7 @@ probe(struct target *target)
 	if (target->conf->verify[0] == '\0' ||
 	    stek_set_sealing(target->wanted, clock_now()) == NULL) {
 		target->stale = false;
-		settle(target, TARGET_APPLIED);
+		arrive(target, TARGET_APPLIED);
 		return;
 	}
 	if (target->deadline == 0) {
@@ -322,7 +346,7 @@ after_probe(struct target *target, const struct monitor_reply *reply)
 			return;
 		target->verified = verify.now;
 		target->stale = false;
-		settle(target, target->conf->format->ticket == NULL
+		arrive(target, target->conf->format->ticket == NULL
 		                   ? TARGET_APPLIED
 		                   : TARGET_VERIFIED);
 		return;

@@ -60,6 +60,7 @@ struct target {
 	unsigned int attempts; /* that failed in a row */
 	uint64_t failures; /* since stekd started */
 	bool placed; /* tried once since it was created */
+	char left[CONF_WHY_LEN]; /* what could not be tidied up, or "" */
 	char error[CONF_WHY_LEN]; /* of the last failure, or "" */
 	char sealing[STEK_NAME_HEX]; /* name that should seal, or "" */
 };

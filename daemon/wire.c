@@ -61,6 +61,13 @@ pack(uint8_t *message, const struct format_out *out)
 	return at;
 }
 
+/* No memory is needed to ask for what takes no keys. */
+static bool
+send_head(int fd, const struct wire_request *head)
+{
+	return send(fd, head, sizeof(*head), MSG_NOSIGNAL) >= 0;
+}
+
 bool
 monitor_send(int fd, const struct monitor_request *request,
     const struct format_out *out, const struct stek_set *set)
@@ -71,18 +78,20 @@ monitor_send(int fd, const struct monitor_request *request,
 	ssize_t sent;
 	int saved;
 
+	memset(&head, 0, sizeof(head));
+	head.request = *request;
+	if (set == NULL && out == NULL)
+		return send_head(fd, &head);
 	message = stek_file_alloc(MONITOR_REQUEST_MAX);
 	if (message == NULL) {
 		errno = ENOMEM;
 		return false;
 	}
-	memset(&head, 0, sizeof(head));
-	head.request = *request;
 	if (set != NULL) {
 		head.is_ring = 1;
 		memcpy(message + len, set, sizeof(*set));
 		len += sizeof(*set);
-	} else if (out != NULL) {
+	} else {
 		head.count = (uint32_t)out->count;
 		len = pack(message, out);
 	}

@@ -37,7 +37,7 @@ class Fault:
     def __init__(self, under, calls=None, at=0, how="kill"):
         self.number, self.how = at, how
         self._state = tempfile.NamedTemporaryFile(prefix="stek-fault.")
-        self._state.write(bytes(16))
+        self._state.write(bytes(32))
         self._state.flush()
         self._log = tempfile.NamedTemporaryFile(prefix="stek-fault.")
         self.env = {
@@ -53,8 +53,9 @@ class Fault:
 
     @property
     def happened(self):
-        self._state.seek(0)
-        return struct.unpack("QQ", self._state.read(16))[1] > 0
+        # Unbuffered, as others write to it.
+        seen = os.pread(self._state.fileno(), 16, 0)
+        return struct.unpack("QQ", seen)[1] > 0
 
     @property
     def calls(self):
@@ -74,7 +75,33 @@ class Fault:
     def __str__(self):
         how = self.how if isinstance(self.how, str) else \
             errno.errorcode[self.how]
-        return f"{how} at call {self.number}: {self.met}"
+        return f"{how} at call {self.number}: " + \
+            (str(self.met) if self.happened else "not met")
+
+
+class Live(Fault):
+    """
+    Faults for a program that goes on: none, until it is armed; then one call
+    goes wrong, and each further one of its name on its path, until it is
+    disarmed.
+    """
+
+    def __init__(self, under, calls, how):
+        super().__init__(under, calls, "live", how)
+
+    def arm(self, at):
+        self.disarm()
+        os.truncate(self._log.name, 0)
+        self.number = at
+        self._put(0, 0, 0)
+        self._put(16, at)
+
+    def disarm(self):
+        self._put(16, 0)
+
+    def _put(self, offset, *numbers):
+        os.pwrite(self._state.fileno(),
+                  struct.pack(f"{len(numbers)}Q", *numbers), offset)
 
 
 def run(command, env=None):

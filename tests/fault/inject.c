@@ -6,23 +6,28 @@
  *	FAULT_UNDER	count only calls on files in this folder, and those
  *			that name no file
  *	FAULT_CALLS	count only these, separated by commas: "write,fsync"
- *	FAULT_AT	which one goes wrong, from 1; 0: none
+ *	FAULT_AT	which one goes wrong, from 1; 0: none; "live": what
+ *			the state says, and from that one on each further call
+ *			of the same name on the same path
  *	FAULT_HOW	an errno as a number; "kill": SIGKILL before the call;
  *			"short": of a write, only half is written
- *	FAULT_STATE	a file of two 64-bit numbers, shared by all processes
- *			of a test: the calls so far, and how many went wrong
+ *	FAULT_STATE	a file of 64-bit numbers, shared by all processes of a
+ *			test: the calls so far, how many went wrong, which one
+ *			goes wrong (live; 0: none, and none is counted), and a
+ *			hash of its name and path
  *	FAULT_LOG	a file for one line a call:
  *			name size mode uid gid path, of the file as it then is
  *
  * Never here: what should follow from a fault (the tests beside this).
  * Invariant: no call of this file is one of those that it counts: all go
- * straight to the kernel.
+ * straight to the kernel, but for fork(2), which libc prepares for.
  */
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -43,6 +48,8 @@
 struct state {
 	_Atomic uint64_t calls;
 	_Atomic uint64_t faults;
+	_Atomic uint64_t at;
+	_Atomic uint64_t which;
 };
 
 static struct {
@@ -50,9 +57,10 @@ static struct {
 	const char *under;
 	const char *calls;
 	uint64_t at;
+	bool live;
 	int how; /* an errno, 0 to kill, SHORT */
-	int log;
-} fault = {.log = -1};
+	const char *log;
+} fault;
 
 static int
 raw_open(const char *path, int flags)
@@ -72,13 +80,13 @@ begin(void)
 		return;
 	fault.under = getenv("FAULT_UNDER");
 	fault.calls = getenv("FAULT_CALLS");
+	fault.live = at != NULL && strcmp(at, "live") == 0;
 	fault.at = at == NULL ? 0 : strtoull(at, NULL, 10);
 	if (how != NULL)
 		fault.how = strcmp(how, "kill") == 0    ? 0
 		            : strcmp(how, "short") == 0 ? SHORT
 		                                        : atoi(how);
-	if (log != NULL)
-		fault.log = raw_open(log, O_WRONLY | O_APPEND);
+	fault.log = log;
 	fd = raw_open(path, O_RDWR);
 	map = (void *)syscall(SYS_mmap, NULL, sizeof(struct state),
 	    PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -122,9 +130,11 @@ note(const char *name, const char *path)
 {
 	struct stat st = {0};
 	char line[PATH_MAX + 100];
-	int len;
+	int len, fd;
 
-	if (fault.log < 0)
+	/* Each time anew: programs close what they did not open. */
+	fd = fault.log == NULL ? -1 : raw_open(fault.log, O_WRONLY | O_APPEND);
+	if (fd < 0)
 		return;
 	if (path != NULL)
 		(void)syscall(
@@ -132,7 +142,31 @@ note(const char *name, const char *path)
 	len = snprintf(line, sizeof(line), "%s %lld %o %u %u %s\n", name,
 	    (long long)st.st_size, st.st_mode, st.st_uid, st.st_gid,
 	    path == NULL ? "-" : path);
-	(void)syscall(SYS_write, fault.log, line, (size_t)len);
+	(void)syscall(SYS_write, fd, line, (size_t)len);
+	(void)syscall(SYS_close, fd);
+}
+
+/* FNV-1a, which no attacker ever sees. */
+static uint64_t
+hash(uint64_t sum, const char *text)
+{
+	for (; text != NULL && *text != '\0'; text++)
+		sum = (sum ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
+	return sum;
+}
+
+/* Is it this call's turn? */
+static bool
+is_due(const char *name, const char *path)
+{
+	uint64_t at = fault.live ? atomic_load(&fault.state->at) : fault.at;
+	uint64_t n = atomic_fetch_add(&fault.state->calls, 1) + 1;
+	uint64_t which = hash(hash(UINT64_C(0xcbf29ce484222325), name), path);
+
+	if (n == at)
+		atomic_store(&fault.state->which, which);
+	return n == at || (fault.live && n > at &&
+	                      atomic_load(&fault.state->which) == which);
 }
 
 /* What is to become of this call: 0 to go on, an errno, SHORT. */
@@ -146,9 +180,11 @@ judge(const char *name, const char *path)
 	if (path != NULL && fault.under != NULL &&
 	    strncmp(path, fault.under, strlen(fault.under)) != 0)
 		return 0;
+	if (fault.live && atomic_load(&fault.state->at) == 0)
+		return 0;
 	note(name, path);
 	errno = saved;
-	if (atomic_fetch_add(&fault.state->calls, 1) + 1 != fault.at)
+	if (!is_due(name, path))
 		return 0;
 	if (fault.how == SHORT && strstr(name, "write") == NULL)
 		return 0;
@@ -415,6 +451,16 @@ madvise(void *at, size_t len, int advice)
 {
 	FAIL_IF(judge("madvise", NULL));
 	return (int)syscall(SYS_madvise, at, len, advice);
+}
+
+pid_t
+fork(void)
+{
+	pid_t (*next)(void);
+
+	*(void **)&next = dlsym(RTLD_NEXT, "fork");
+	FAIL_IF(judge("fork", NULL));
+	return next();
 }
 
 #pragma GCC visibility pop

@@ -13,9 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <stek.h>
+
 #include <cert.h>
 #include <nss.h>
 #include <pk11pub.h>
+#include <prrwlock.h>
 #include <secerr.h>
 #include <secoid.h>
 #include <ssl.h>
@@ -157,6 +160,9 @@ bool nss_examine(void);
 /* Does this address lie in the libssl3 that was examined, and found good? */
 bool nss_is_ssl(const void *address);
 
+/* The same of one that takes keys: nss_interface.c. */
+bool nss_is_willing(const void *address);
+
 /* --- nss_seal.c ---------------------------------------------------------- */
 
 /* What AES-CBC begins with, of what stands on the wire. */
@@ -203,6 +209,13 @@ void nss_key_mac(const struct nss_key *, const uint8_t *, size_t,
 /* NSS shuts down: it gets back all that is of it. */
 void nss_ring_forget(void);
 
+/*
+ * Give an NSS that takes keys those of the ring, or none if it is not there,
+ * by stek_nss_use_scope() of <stek/nss.h>.
+ */
+void nss_ring_give(
+    enum stek_err (*)(const struct stek_ring *, const char *scope));
+
 /* --- nss_wrap.c: which secrets NSS can unwrap ---------------------------- */
 
 /* A server certificate was configured: NSS may use it in these ways. */
@@ -221,11 +234,8 @@ void nss_wrap_forget(void);
 
 /* --- nss_interface.c: an NSS that takes keys ---------------------------- */
 
-/*
- * Does this libssl3 let ticket keys be set, and are they from now on?  Then
- * none of the rest is used.
- */
-bool nss_interface_use(const char *ring, const char *scope);
+/* Does this libssl3 let ticket keys be set, and have we what sets them? */
+bool nss_interface_find(void);
 
 /* --- nss_say.c ---------------------------------------------------------- */
 

@@ -35,7 +35,7 @@ static pthread_once_t table_once = PTHREAD_ONCE_INIT;
 /* libssl3: its map, and where its addresses begin and end. */
 static struct link_map *ssl_map;
 static uintptr_t ssl_from, ssl_to;
-static atomic_bool ssl_good;
+static atomic_bool ssl_good, ssl_willing;
 
 static void
 find(void *library, const char *name, void *function, size_t size)
@@ -141,6 +141,16 @@ is_hooked(const struct dynamic *dynamic, const char *name)
 	return found;
 }
 
+static bool
+calls(const char *name)
+{
+	struct dynamic dynamic;
+
+	read_dynamic(ssl_map, &dynamic);
+	return dynamic.symbols != NULL && dynamic.names != NULL &&
+	       is_hooked(&dynamic, name);
+}
+
 static const char *
 not_hooked(void)
 {
@@ -149,18 +159,21 @@ not_hooked(void)
 	    NSS_HOOKED(NAME)
 #undef NAME
 	};
-	struct dynamic dynamic;
 	size_t i;
 
-	read_dynamic(ssl_map, &dynamic);
-	if (dynamic.symbols == NULL || dynamic.names == NULL)
-		return "its symbols";
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (!is_hooked(&dynamic, names[i]))
+		if (!calls(names[i]))
 			return names[i];
 	return NULL;
 }
 #else
+static bool
+calls(const char *name)
+{
+	(void)name;
+	return false;
+}
+
 static const char *
 not_hooked(void)
 {
@@ -241,12 +254,15 @@ examine(void)
 	static bool said;
 	const char *why;
 
-	(void)nss_real();
-	if (!find_ssl())
-		return;
 	why = missing();
 	if (why != NULL) {
 		nss_say(&said, "stek: NSS has no %s, %s", why, rest);
+		return;
+	}
+	if (!nss_ring_begin())
+		return;
+	if (nss_interface_find() && calls("PR_RWLock_Rlock")) {
+		atomic_store(&ssl_willing, true);
 		return;
 	}
 	if (!is_known(table.NSS_GetVersion()) ||
@@ -265,22 +281,44 @@ examine(void)
 		    ssl_map->l_name, why, rest);
 		return;
 	}
-	if (nss_ring_begin())
-		atomic_store_explicit(&ssl_good, true, memory_order_release);
+	atomic_store_explicit(&ssl_good, true, memory_order_release);
 }
 
 bool
 nss_examine(void)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static atomic_bool done;
 
-	(void)pthread_once(&once, examine);
+	if (atomic_load_explicit(&done, memory_order_acquire))
+		return atomic_load_explicit(&ssl_good, memory_order_acquire);
+	(void)nss_real();
+	(void)pthread_mutex_lock(&lock);
+	/* Without libssl3 this call is none of it; it may come yet. */
+	if (!done && find_ssl()) {
+		examine();
+		done = true;
+	}
+	(void)pthread_mutex_unlock(&lock);
 	return atomic_load_explicit(&ssl_good, memory_order_acquire);
+}
+
+static bool
+is_in_ssl(const void *address)
+{
+	return (uintptr_t)address >= ssl_from && (uintptr_t)address < ssl_to;
 }
 
 bool
 nss_is_ssl(const void *address)
 {
 	return atomic_load_explicit(&ssl_good, memory_order_acquire) &&
-	       (uintptr_t)address >= ssl_from && (uintptr_t)address < ssl_to;
+	       is_in_ssl(address);
+}
+
+bool
+nss_is_willing(const void *address)
+{
+	return atomic_load_explicit(&ssl_willing, memory_order_acquire) &&
+	       is_in_ssl(address);
 }

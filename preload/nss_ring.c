@@ -43,6 +43,8 @@ static int64_t looked; /* when the ring was last looked for in vain */
 static uint64_t turn; /* of the ring, whose keys these are; 0: none are */
 static struct stek_set *set;
 static struct nss_key *keys[STEK_KEYS_MAX];
+/* How an NSS that takes keys was given these; NULL: it was not. */
+static enum stek_err (*given_by)(const struct stek_ring *, const char *);
 
 static void
 before_fork(void)
@@ -91,8 +93,6 @@ nss_ring_begin(void)
 	scope = strdup(scope == NULL ? "" : scope);
 	if (path == NULL || scope == NULL || sodium_init() < 0 ||
 	    strlen(scope) > STEK_SCOPE_MAX)
-		return false;
-	if (nss_interface_use(path, scope))
 		return false;
 	make_name();
 	set = stek_set_new();
@@ -193,6 +193,9 @@ static void
 close_ring(void)
 {
 	drop_keys();
+	/* It is not told twice; if it cannot be told, it keeps copies. */
+	if (given_by != NULL && given_by(NULL, "") == STEK_OK)
+		given_by = NULL;
 	stek_ring_close(ring);
 	ring = NULL;
 }
@@ -358,5 +361,24 @@ nss_ring_forget(void)
 {
 	(void)pthread_mutex_lock(&lock);
 	drop_keys();
+	(void)pthread_mutex_unlock(&lock);
+}
+
+void nss_ring_give(
+    enum stek_err (*give)(const struct stek_ring *, const char *))
+{
+	static bool said;
+	enum stek_err err;
+
+	(void)pthread_mutex_lock(&lock);
+	if (have_ring(time(NULL))) {
+		given_by = give;
+		err = give(ring, scope);
+		if (err != STEK_OK)
+			nss_say(&said,
+			    "stek: NSS takes no keys: %s; its tickets are "
+			    "sealed with those it has",
+			    stek_strerror(err));
+	}
 	(void)pthread_mutex_unlock(&lock);
 }

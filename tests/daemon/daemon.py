@@ -236,8 +236,8 @@ def haproxy_keys(path):
 
 
 def in_ring(path, name):
-    """Does a key of this name (in hex) lie in the ring's file?"""
-    return bytes.fromhex(name)[:8] in read(path)
+    """Does a key of this name (in hex) lie in the ring's file, if any?"""
+    return os.path.exists(path) and bytes.fromhex(name)[:8] in read(path)
 
 
 def ticks(pid):

@@ -116,7 +116,13 @@ handshake_run(int stek, const char *verify, char *out, size_t size)
 	bool in_time;
 	pid_t pid;
 
-	if (stek < 0 || pipe2(fds, O_CLOEXEC) < 0)
+	if (stek < 0) {
+		(void)snprintf(out, size,
+		    "stek(1) was not found beside stekd(8), so no handshake "
+		    "can be made; install it, and restart stekd");
+		return false;
+	}
+	if (pipe2(fds, O_CLOEXEC) < 0)
 		goto fail;
 	pid = fork();
 	if (pid < 0) {

@@ -310,8 +310,9 @@ is_lasting(struct target *target)
 static void
 tell_again(struct target *target, const char *why)
 {
-	bool once = target->attempts == 0 && !target->told_twice;
+	bool once = !target->told_twice;
 
+	target->told_twice = true;
 	target->stale = once;
 	target->renew = once;
 	if (!once || target->conf->reload[0] == '\0' ||
@@ -321,7 +322,6 @@ tell_again(struct target *target, const char *why)
 	}
 	log_line(LOG_WARNING, "target reloads once more", "target",
 	    target->conf->name, "why", why, NULL);
-	target->told_twice = true;
 	target->step = TARGET_PLACE;
 	proceed(target);
 }
@@ -332,14 +332,18 @@ after_probe(struct target *target, const struct monitor_reply *reply)
 	const struct verify verify = {
 	    target->conf, target->wanted, clock_now()};
 	char why[CONF_WHY_LEN] = "";
-	enum format_ticket verdict = FORMAT_TICKET_OTHER;
+	enum format_ticket verdict;
 	int64_t pause;
 
-	if (reply->ok)
-		verdict = verify_reply(&verify, reply->text, why);
-	else
+	/* No handshake, so nothing that a reload would mend. */
+	if (!reply->ok) {
 		(void)snprintf(
 		    why, sizeof(why), "%.*s", CONF_WHY_LEN - 1, reply->text);
+		target->deadline = 0;
+		fail(target, TARGET_PROBE, why);
+		return;
+	}
+	verdict = verify_reply(&verify, reply->text, why);
 	target->proof = verdict;
 	if (verdict == FORMAT_TICKET_NAMED || verdict == FORMAT_TICKET_PROVEN) {
 		if (!is_lasting(target))

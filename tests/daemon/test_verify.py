@@ -5,12 +5,13 @@ their reload said. All at once, as patience takes its time.
 """
 import base64
 import os
+import shutil
 import signal
 
 import pytest
 
 from client import new_ticket
-from daemon import Daemon, haproxy_keys, read
+from daemon import STEKD, Daemon, haproxy_keys, read
 from servers import Haproxy, Nginx
 
 
@@ -139,3 +140,21 @@ def test_a_revocation_is_confirmed_by_handshakes(trouble):
     assert [line["detail"] for line in told[1:]] == [
         "verified by a ticket's MAC"] * 2
     assert new_ticket(trouble.good.port, "1.2").name == told[0]["sealing"]
+
+
+def test_without_stek_beside_it_that_is_told_and_nobody_reloaded_again(farm):
+    daemon = Daemon(farm)
+    count = daemon.path("count")
+    daemon.add("web", "haproxy", reload=f"echo >>{count}",
+               verify=f"127.0.0.1:{farm.port()}")
+    daemon.stek("init")
+    os.mkdir(daemon.path("alone"))
+    shutil.copy(STEKD, daemon.path("alone"))
+    daemon.run(daemon.path("alone", "stekd"), "-c", daemon.conf, "-f")
+    daemon.wait(daemon.status, "it answers")
+    said = daemon.wait_failed("web")["error"]
+    assert "stek(1) was not found beside stekd(8)" in said
+    daemon.wait(lambda: daemon.target("web")["attempts"] > 2, "it goes on")
+    assert len(read(count).splitlines()) == 1
+    assert "reloads once more" not in daemon.said()
+    daemon.stop()

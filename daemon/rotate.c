@@ -4,79 +4,16 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "log.h"
 #include "loop.h"
+#include "rotate_store.h"
 
-#define RETRY_MAX  300 /* s between two attempts at the store */
+#define WAKE_MAX   300 /* s until it is planned again, if a plan failed */
 #define PLAN_TRIES 3 /* while others swap faster */
-
-/* Log a store's failure once a reason, and set the next attempt. */
-static void
-store_failed(struct rotate *rotate, const char *why)
-{
-	int64_t pause = INT64_C(1)
-	                << (rotate->attempts < 9 ? rotate->attempts : 9);
-
-	rotate->attempts++;
-	rotate->store_errors++;
-	rotate->retry = clock_now() + (pause < RETRY_MAX ? pause : RETRY_MAX);
-	if (strcmp(rotate->error, why) != 0)
-		log_line(LOG_ERR, "store failed; keys go on from memory", "why",
-		    why, NULL);
-	(void)snprintf(rotate->error, sizeof(rotate->error), "%s", why);
-}
-
-static void
-store_works(struct rotate *rotate)
-{
-	if (rotate->error[0] != '\0')
-		log_line(LOG_INFO, "store works again", NULL);
-	rotate->error[0] = '\0';
-	rotate->rollback = false;
-	rotate->attempts = 0;
-	rotate->retry = 0;
-}
-
-static void
-taken(struct rotate *rotate, uint64_t version)
-{
-	rotate->stored = version;
-	rotate->unsaved = false;
-	store_works(rotate);
-	if (store_accept(&rotate->store, version) != STORE_OK)
-		store_failed(rotate, rotate->store.why);
-}
-
-/* The store's set, decoded; not OK: why it cannot be used. */
-static enum store_result
-fetch(struct rotate *rotate, struct stek_set *set, char why[CONF_WHY_LEN])
-{
-	const struct conf *conf = rotate->loop->conf;
-	uint8_t bytes[STEK_CODEC_LEN];
-	enum store_result result;
-	uint64_t version;
-	enum stek_err err;
-
-	result = store_read(&rotate->store, bytes, &version);
-	if (result != STORE_OK) {
-		(void)snprintf(why, CONF_WHY_LEN, "%s", rotate->store.why);
-		return result;
-	}
-	err = stek_codec_decode(
-	    bytes, sizeof(bytes), conf->farm, rotate->farm_key, set);
-	if (err == STEK_OK)
-		return STORE_OK;
-	(void)snprintf(why, CONF_WHY_LEN,
-	    "%.300s: %s (farm \"%s\", farm key %.300s); it is left as it is",
-	    rotate->store.set, stek_strerror(err), conf->farm, conf->farm_key);
-	return STORE_BROKEN;
-}
 
 /* Is there a key in `old` that lives on but is not in `new`? */
 static bool
@@ -121,56 +58,15 @@ static bool
 look_at_store(struct rotate *rotate)
 {
 	struct stek_set *found = stek_set_new();
-	char why[CONF_WHY_LEN];
-	enum store_result result;
-	bool newer = false;
+	bool newer;
 
 	if (found == NULL)
 		return false;
-	result = fetch(rotate, found, why);
-	if (result == STORE_OK) {
-		newer = found->version > rotate->stored;
-		if (newer || !rotate->unsaved)
-			taken(rotate, found->version);
-		/* Versions go up here even if ours could not be saved. */
-		if (newer && found->version <= rotate->set->version) {
-			found->version = rotate->set->version + 1;
-			rotate->unsaved = true;
-		}
-		if (newer)
-			adopt(rotate, found, "took a newer set");
-	} else if (result == STORE_ABSENT && rotate->loop->conf->mint) {
-		/* Somebody removed it; ours is as good. */
-		rotate->stored = 0;
-		rotate->unsaved = rotate->set->version > 0;
-	} else if (result != STORE_ABSENT || rotate->set->version > 0) {
-		rotate->rollback = result == STORE_ROLLBACK;
-		store_failed(rotate, why);
-	}
+	newer = rotate_store_look(rotate, found) == LOOK_NEWER;
+	if (newer)
+		adopt(rotate, found, "took a newer set");
 	stek_set_free(found);
 	return newer;
-}
-
-/* CONFLICT: somebody else was faster; the caller plans anew. */
-static enum store_result
-save(struct rotate *rotate, const struct stek_set *set)
-{
-	uint8_t bytes[STEK_CODEC_LEN];
-	enum store_result result;
-	enum stek_err err;
-
-	err = stek_codec_encode(
-	    set, rotate->loop->conf->farm, rotate->farm_key, bytes);
-	if (err != STEK_OK) {
-		store_failed(rotate, stek_strerror(err));
-		return STORE_DENIED;
-	}
-	result = store_swap(&rotate->store, rotate->stored, bytes);
-	if (result == STORE_OK)
-		taken(rotate, set->version);
-	else if (result != STORE_CONFLICT)
-		store_failed(rotate, rotate->store.why);
-	return result;
 }
 
 static void
@@ -198,7 +94,7 @@ yield_to_store(struct rotate *rotate)
 {
 	if (look_at_store(rotate))
 		return true;
-	store_failed(rotate, rotate->store.why);
+	rotate_store_failed(rotate, rotate->store.why);
 	return false;
 }
 
@@ -206,7 +102,7 @@ yield_to_store(struct rotate *rotate)
 static bool
 save_and_adopt(struct rotate *rotate, struct stek_set *next, const char *msg)
 {
-	switch (save(rotate, next)) {
+	switch (rotate_store_save(rotate, next)) {
 	case STORE_CONFLICT:
 		if (yield_to_store(rotate))
 			return false;
@@ -225,7 +121,8 @@ save_and_adopt(struct rotate *rotate, struct stek_set *next, const char *msg)
 static bool
 settle(struct rotate *rotate)
 {
-	if (rotate->unsaved && save(rotate, rotate->set) == STORE_CONFLICT &&
+	if (rotate->unsaved &&
+	    rotate_store_save(rotate, rotate->set) == STORE_CONFLICT &&
 	    yield_to_store(rotate))
 		return false;
 	loop_publish(rotate->loop, false);
@@ -237,7 +134,7 @@ follow(struct rotate *rotate, int64_t now)
 {
 	int64_t wake;
 
-	if (rotate->retry != 0 && now >= rotate->retry)
+	if (rotate_store_due(rotate, now))
 		(void)look_at_store(rotate);
 	loop_publish(rotate->loop, false);
 	wake = stek_set_wake(rotate->set, now);
@@ -250,11 +147,11 @@ follow(struct rotate *rotate, int64_t now)
 static void
 plan_and_save(struct rotate *rotate, struct stek_set *next)
 {
-	int64_t now = clock_now(), wake = now + RETRY_MAX;
+	int64_t now = clock_now(), wake = now + WAKE_MAX;
 	enum stek_err err;
 	int tries;
 
-	if (rotate->retry != 0 && now >= rotate->retry && !rotate->unsaved)
+	if (rotate_store_due(rotate, now) && !rotate->unsaved)
 		(void)look_at_store(rotate);
 	for (tries = 0; tries < PLAN_TRIES; tries++) {
 		err = stek_plan(
@@ -412,33 +309,6 @@ rotate_revoke(struct rotate *rotate, const uint8_t *name)
 	return err;
 }
 
-/* The first read decides whether stekd starts at all. */
-static bool
-first_read(struct rotate *rotate)
-{
-	const struct conf *conf = rotate->loop->conf;
-	char why[CONF_WHY_LEN];
-
-	switch (fetch(rotate, rotate->set, why)) {
-	case STORE_OK:
-		rotate->stored = rotate->set->version;
-		taken(rotate, rotate->stored);
-		log_set("keys read from the store", rotate->set, clock_now());
-		return true;
-	case STORE_ABSENT:
-		/* Versions go on from what this host has had. */
-		rotate->set->version = rotate->store.version;
-		log_line(conf->mint ? LOG_INFO : LOG_WARNING,
-		    conf->mint ? "no keys yet; making the first"
-		               : "no keys yet; waiting for them",
-		    "store", rotate->store.set, NULL);
-		return true;
-	default:
-		log_line(LOG_ERR, "cannot use the store", "why", why, NULL);
-		return false;
-	}
-}
-
 bool
 rotate_start(struct rotate *rotate, struct loop *loop)
 {
@@ -456,8 +326,10 @@ rotate_start(struct rotate *rotate, struct loop *loop)
 		    rotate->store.why, NULL);
 		return false;
 	}
-	if (!first_read(rotate))
+	if (!rotate_store_first(rotate))
 		return false;
+	if (rotate->stored > 0)
+		log_set("keys read from the store", rotate->set, clock_now());
 	rotate->timer = event_new(loop->base, rotate->timerfd,
 	    EV_READ | EV_PERSIST, on_timer, rotate);
 	rotate->watch = event_new(loop->base, rotate->store.watch,

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: ISC */
+/* See rotate_store.h. */
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "log.h"
+#include "loop.h"
+#include "rotate_store.h"
+
+#define RETRY_MAX 300 /* s between two attempts at the store */
+
+void
+rotate_store_failed(struct rotate *rotate, const char *why)
+{
+	int64_t pause = INT64_C(1)
+	                << (rotate->attempts < 9 ? rotate->attempts : 9);
+
+	rotate->attempts++;
+	rotate->store_errors++;
+	rotate->retry = clock_now() + (pause < RETRY_MAX ? pause : RETRY_MAX);
+	if (strcmp(rotate->error, why) != 0)
+		log_line(LOG_ERR, "store failed; keys go on from memory", "why",
+		    why, NULL);
+	(void)snprintf(rotate->error, sizeof(rotate->error), "%s", why);
+}
+
+bool
+rotate_store_due(const struct rotate *rotate, int64_t now)
+{
+	return rotate->retry != 0 && now >= rotate->retry;
+}
+
+static void
+store_works(struct rotate *rotate)
+{
+	if (rotate->error[0] != '\0')
+		log_line(LOG_INFO, "store works again", NULL);
+	rotate->error[0] = '\0';
+	rotate->rollback = false;
+	rotate->attempts = 0;
+	rotate->retry = 0;
+}
+
+static void
+taken(struct rotate *rotate, uint64_t version)
+{
+	rotate->stored = version;
+	rotate->unsaved = false;
+	store_works(rotate);
+	if (store_accept(&rotate->store, version) != STORE_OK)
+		rotate_store_failed(rotate, rotate->store.why);
+}
+
+/* The store's set, decoded; not OK: why it cannot be used. */
+static enum store_result
+fetch(struct rotate *rotate, struct stek_set *set, char why[CONF_WHY_LEN])
+{
+	const struct conf *conf = rotate->loop->conf;
+	uint8_t bytes[STEK_CODEC_LEN];
+	enum store_result result;
+	uint64_t version;
+	enum stek_err err;
+
+	result = store_read(&rotate->store, bytes, &version);
+	if (result != STORE_OK) {
+		(void)snprintf(why, CONF_WHY_LEN, "%s", rotate->store.why);
+		return result;
+	}
+	err = stek_codec_decode(
+	    bytes, sizeof(bytes), conf->farm, rotate->farm_key, set);
+	if (err == STEK_OK)
+		return STORE_OK;
+	(void)snprintf(why, CONF_WHY_LEN,
+	    "%.300s: %s (farm \"%s\", farm key %.300s); it is left as it is",
+	    rotate->store.set, stek_strerror(err), conf->farm, conf->farm_key);
+	return STORE_BROKEN;
+}
+
+enum rotate_look
+rotate_store_look(struct rotate *rotate, struct stek_set *found)
+{
+	char why[CONF_WHY_LEN];
+	enum store_result result = fetch(rotate, found, why);
+	bool newer;
+
+	if (result == STORE_ABSENT && rotate->loop->conf->mint) {
+		/* Somebody removed it; ours is as good. */
+		rotate->stored = 0;
+		rotate->unsaved = rotate->set->version > 0;
+		return LOOK_NOTHING;
+	}
+	if (result == STORE_ABSENT && rotate->set->version == 0)
+		return LOOK_NOTHING;
+	if (result != STORE_OK) {
+		rotate->rollback = result == STORE_ROLLBACK;
+		rotate_store_failed(rotate, why);
+		return LOOK_FAILED;
+	}
+	newer = found->version > rotate->stored;
+	if (newer || !rotate->unsaved)
+		taken(rotate, found->version);
+	/* Versions go up here even if ours could not be saved. */
+	if (newer && found->version <= rotate->set->version) {
+		found->version = rotate->set->version + 1;
+		rotate->unsaved = true;
+	}
+	return newer ? LOOK_NEWER : LOOK_NOTHING;
+}
+
+enum store_result
+rotate_store_save(struct rotate *rotate, const struct stek_set *set)
+{
+	uint8_t bytes[STEK_CODEC_LEN];
+	enum store_result result;
+	enum stek_err err;
+
+	err = stek_codec_encode(
+	    set, rotate->loop->conf->farm, rotate->farm_key, bytes);
+	if (err != STEK_OK) {
+		rotate_store_failed(rotate, stek_strerror(err));
+		return STORE_DENIED;
+	}
+	result = store_swap(&rotate->store, rotate->stored, bytes);
+	if (result == STORE_OK)
+		taken(rotate, set->version);
+	else if (result != STORE_CONFLICT)
+		rotate_store_failed(rotate, rotate->store.why);
+	return result;
+}
+
+bool
+rotate_store_first(struct rotate *rotate)
+{
+	const struct conf *conf = rotate->loop->conf;
+	char why[CONF_WHY_LEN];
+
+	switch (fetch(rotate, rotate->set, why)) {
+	case STORE_OK:
+		rotate->stored = rotate->set->version;
+		taken(rotate, rotate->stored);
+		return true;
+	case STORE_ABSENT:
+		/* Versions go on from what this host has had. */
+		rotate->set->version = rotate->store.version;
+		log_line(conf->mint ? LOG_INFO : LOG_WARNING,
+		    conf->mint ? "no keys yet; making the first"
+		               : "no keys yet; waiting for them",
+		    "store", rotate->store.set, NULL);
+		return true;
+	default:
+		log_line(LOG_ERR, "cannot use the store", "why", why, NULL);
+		return false;
+	}
+}

@@ -37,7 +37,6 @@ store_works(struct rotate *rotate)
 	if (rotate->error[0] != '\0')
 		log_line(LOG_INFO, "store works again", NULL);
 	rotate->error[0] = '\0';
-	rotate->rollback = false;
 	rotate->attempts = 0;
 	rotate->retry = 0;
 }
@@ -47,8 +46,10 @@ taken(struct rotate *rotate, uint64_t version)
 {
 	rotate->stored = version;
 	rotate->unsaved = false;
-	store_works(rotate);
-	if (store_accept(&rotate->store, version) != STORE_OK)
+	rotate->rollback = false;
+	if (store_accept(&rotate->store, version) == STORE_OK)
+		store_works(rotate);
+	else
 		rotate_store_failed(rotate, rotate->store.why);
 }
 

@@ -200,6 +200,11 @@ def test_a_version_that_cannot_be_noted_is_noted_later(stekd):
     open(os.path.join(seen, "in the way"), "w", encoding="ascii").close()
     stekd.stek("rotate", "--now")
     assert seen in wait_store(stekd, "failing")["error"]
+    errors = stekd.status()["counters"]["store_errors"]
+    stekd.wait(lambda: stekd.status()["counters"]["store_errors"] >
+               errors + 2, "it tries again")
+    assert stekd.said().count("store failed") == 1
+    assert "store works again" not in stekd.said()
     shutil.rmtree(seen)
     wait_store(stekd, "live")
     assert int(read(seen)) == stekd.status()["version"]

@@ -207,6 +207,19 @@ put_store(const json_t *store)
 	put_error(store);
 }
 
+/* What is wrong with neither store nor target; a line only if there is. */
+static void
+put_wrong(const json_t *status, const char *name, const char *about)
+{
+	const char *error = ask_text(status, name);
+
+	if (error[0] == '\0')
+		return;
+	(void)printf("  %s: ", about);
+	say_clean(error);
+	(void)putchar('\n');
+}
+
 static void
 put_text(const json_t *status)
 {
@@ -222,12 +235,13 @@ put_text(const json_t *status)
 	        : "");
 	put_policy(json_object_get(status, "policy"));
 	put_store(json_object_get(status, "store"));
+	put_wrong(status, "metrics_error", "metrics");
 	(void)printf("\nkeys\n");
 	put_answered_keys(status, now, colour);
 	put_targets(status, now, colour);
 }
 
-/* No target has failed, and the store is well. */
+/* No target has failed, and the store and all else is well. */
 static bool
 is_good(const json_t *status)
 {
@@ -239,7 +253,8 @@ is_good(const json_t *status)
 		if (strcmp(ask_text(json_array_get(targets, i), "state"),
 		        "failed") == 0)
 			return false;
-	return strcmp(ask_text(store, "state"), "live") == 0;
+	return strcmp(ask_text(store, "state"), "live") == 0 &&
+	       ask_text(status, "metrics_error")[0] == '\0';
 }
 
 static bool

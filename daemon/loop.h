@@ -49,8 +49,10 @@ void loop_settled(struct loop *, struct target *);
 struct json_t;
 struct json_t *status_object(const struct loop *);
 
-/* metrics.c */
+/* metrics.c.  False: no memory; an address not to be had is tried again. */
 bool metrics_start(struct loop *);
 void metrics_stop(struct loop *);
+/* Why they are not served, or "". */
+const char *metrics_error(const struct loop *);
 
 #endif

@@ -11,6 +11,7 @@
 #include <event2/http.h>
 #include <event2/listener.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,12 +23,16 @@
 #define HTTP_SECONDS 5
 #define HTTP_BYTES   4096
 #define FDS_MAX      128 /* in use, when no more clients are let in */
+#define PAUSE_MAX    300 /* seconds between two tries to listen */
 
 struct metrics {
 	struct loop *loop;
 	struct evhttp *http;
-	struct evconnlistener *listener;
-	struct event *timer; /* to listen again */
+	struct evconnlistener
+	    *listener; /* NULL: the address is not to be had */
+	struct event *timer; /* to listen, or to let clients in again */
+	time_t pause;
+	char error[CONF_WHY_LEN]; /* why it does not listen, or "" */
 };
 
 static void
@@ -164,13 +169,10 @@ is_crowded(void)
 }
 
 static void
-on_timer(evutil_socket_t fd, short what, void *arg)
+let_in(struct metrics *metrics)
 {
 	struct timeval pause = {1, 0};
-	struct metrics *metrics = arg;
 
-	(void)fd;
-	(void)what;
 	if (is_crowded())
 		(void)event_add(metrics->timer, &pause);
 	else
@@ -188,7 +190,7 @@ on_accept(struct event_base *base, void *arg)
 
 	(void)base;
 	if (is_crowded() && evconnlistener_disable(metrics->listener) == 0)
-		on_timer(-1, 0, metrics);
+		let_in(metrics);
 	return NULL;
 }
 
@@ -219,6 +221,48 @@ bind_http(struct metrics *metrics, const char *where)
 	return true;
 }
 
+/* Somebody else may have the address, or it may come later: try again. */
+static void
+listen_or_wait(struct metrics *metrics)
+{
+	const char *where = metrics->loop->conf->metrics;
+	struct timeval pause = {metrics->pause, 0};
+	bool was_told = metrics->error[0] != '\0';
+	const char *why;
+
+	errno = 0;
+	if (bind_http(metrics, where)) {
+		metrics->error[0] = '\0';
+		if (was_told)
+			log_line(LOG_INFO, "metrics are served", "metrics",
+			    where, NULL);
+		return;
+	}
+	why = errno == 0 ? "there is no such address" : strerror(errno);
+	(void)snprintf(metrics->error, sizeof(metrics->error),
+	    "cannot listen at %.200s: %s", where, why);
+	if (!was_told)
+		log_line(LOG_ERR, "cannot listen for metrics", "metrics", where,
+		    "why", why, NULL);
+	(void)event_add(metrics->timer, &pause);
+	metrics->pause *= 2;
+	if (metrics->pause > PAUSE_MAX)
+		metrics->pause = PAUSE_MAX;
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct metrics *metrics = arg;
+
+	(void)fd;
+	(void)what;
+	if (metrics->listener == NULL)
+		listen_or_wait(metrics);
+	else
+		let_in(metrics);
+}
+
 bool
 metrics_start(struct loop *loop)
 {
@@ -231,6 +275,7 @@ metrics_start(struct loop *loop)
 	if (metrics == NULL)
 		return false;
 	metrics->loop = loop;
+	metrics->pause = 1;
 	metrics->http = evhttp_new(loop->base);
 	metrics->timer = evtimer_new(loop->base, on_timer, metrics);
 	if (metrics->http == NULL || metrics->timer == NULL)
@@ -239,13 +284,16 @@ metrics_start(struct loop *loop)
 	evhttp_set_max_headers_size(metrics->http, HTTP_BYTES);
 	evhttp_set_max_body_size(metrics->http, HTTP_BYTES);
 	evhttp_set_allowed_methods(metrics->http, EVHTTP_REQ_GET);
-	if (!bind_http(metrics, loop->conf->metrics)) {
-		log_line(LOG_ERR, "cannot listen for metrics", "metrics",
-		    loop->conf->metrics, "why", strerror(errno), NULL);
+	if (evhttp_set_cb(metrics->http, "/metrics", on_metrics, metrics) != 0)
 		return false;
-	}
-	return evhttp_set_cb(metrics->http, "/metrics", on_metrics, metrics) ==
-	       0;
+	listen_or_wait(metrics);
+	return true;
+}
+
+const char *
+metrics_error(const struct loop *loop)
+{
+	return loop->metrics == NULL ? "" : loop->metrics->error;
 }
 
 void

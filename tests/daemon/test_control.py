@@ -272,6 +272,30 @@ def test_nothing_else_is_served(stekd, path, options):
     assert error.value.code in (404, 405, 501)
 
 
+def test_a_metrics_port_that_is_taken_is_waited_for(farm):
+    """Keys are more than metrics: stekd starts, and tells."""
+    daemon = Daemon(farm)
+    daemon.metrics = farm.port()
+    daemon.values["metrics"] = f"127.0.0.1:{daemon.metrics}"
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", daemon.metrics))
+        other.listen()
+        daemon.begin()
+        daemon.wait_said("ready")
+        told = daemon.status()["metrics_error"]
+        assert f"127.0.0.1:{daemon.metrics}: Address already in use" in told
+        shown = daemon.stek("status", check=False)
+        assert shown.returncode == 1 and f"metrics: {told}" in shown.stdout
+        assert "Address already in use" in daemon.stek(
+            "check", check=False).stdout
+    daemon.wait(lambda: daemon.status()["metrics_error"] is None,
+                "metrics are served")
+    assert samples(daemon)["stek_sealing"] == "1"
+    assert daemon.said().count("cannot listen for metrics") == 1
+    assert daemon.stek("status").returncode == 0
+    daemon.stop()
+
+
 def test_a_crowd_at_the_metrics_port_keeps_nobody_else_out(farm):
     """Nor does it leave stekd without a descriptor for its store."""
     daemon = Daemon(farm)

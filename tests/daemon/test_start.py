@@ -6,7 +6,6 @@ import os
 import re
 import resource
 import shutil
-import socket
 import subprocess
 import time
 
@@ -315,16 +314,6 @@ def test_a_control_path_that_is_too_long(stekd):
     stekd.values["control"] = "/" + "x" * 107
     stekd.configure()
     refuses(stekd, "control", "at most 107 characters, found 108")
-
-
-def test_a_metrics_port_that_is_taken(stekd):
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        port = other.getsockname()[1]
-        stekd.values["metrics"] = f"127.0.0.1:{port}"
-        stekd.configure()
-        refuses(stekd, f"metrics=127.0.0.1:{port}", "Address already in use")
 
 
 def test_a_refused_start_leaves_no_process(stekd):

@@ -513,24 +513,23 @@ TEST_P(TlsTicketKeysTls13Test, ATicketResumesAfterARetry) {
   ConnectWith(RESUME_TICKET);
 }
 
-TEST_P(TlsTicketKeysTls13Test, EarlyDataIsTakenOnceByEachHost) {
+TEST_P(TlsTicketKeysTls13Test, EarlyDataIsTakenByAnotherHost) {
   Set({Active('a')});
   SetupForZeroRtt();
-  for (int host = 0; host < 2; ++host) {
-    client_->Set0RttEnabled(true);
-    server_->Set0RttEnabled(true);
-    ExpectNext(RESUME_TICKET);
-    ZeroRttSendReceive(true, true);
-    Handshake();
-    ExpectEarlyDataAccepted(true);
-    CheckConnected();
-    SendReceive();
-    // State against replay is a host's own.
-    MoveToAnotherHost();
-    RolloverAntiReplay();
-    Reset();
-    StartConnect();
-  }
+  MoveToAnotherHost();
+  // What a host knows of early data it has seen is its own.  It refuses such
+  // data until its first window is over.
+  ResetAntiReplay(kHour);
+  AdvanceTime(kHour);
+  server_->SetAntiReplayContext(anti_replay_);
+  client_->Set0RttEnabled(true);
+  server_->Set0RttEnabled(true);
+  ExpectNext(RESUME_TICKET);
+  ZeroRttSendReceive(true, true);
+  Handshake();
+  ExpectEarlyDataAccepted(true);
+  CheckConnected();
+  SendReceive();
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -63,6 +63,9 @@ check_answer(struct check *check, const json_t *status)
 	else
 		check_say(check, CHECK_FAIL, "stekd", "", "its store is %s: %s",
 		    ask_text(store, "state"), ask_text(store, "error"));
+	if (ask_text(status, "conf_error")[0] != '\0')
+		check_say(check, CHECK_FAIL, check->conf_path, "",
+		    "stekd refused it: %s", ask_text(status, "conf_error"));
 	if (ask_text(status, "metrics_error")[0] != '\0')
 		check_say(check, CHECK_FAIL, "metrics", "", "stekd says: %s",
 		    ask_text(status, "metrics_error"));

@@ -235,6 +235,7 @@ put_text(const json_t *status)
 	        : "");
 	put_policy(json_object_get(status, "policy"));
 	put_store(json_object_get(status, "store"));
+	put_wrong(status, "conf_error", "the configuration was refused");
 	put_wrong(status, "metrics_error", "metrics");
 	(void)printf("\nkeys\n");
 	put_answered_keys(status, now, colour);
@@ -254,6 +255,7 @@ is_good(const json_t *status)
 		        "failed") == 0)
 			return false;
 	return strcmp(ask_text(store, "state"), "live") == 0 &&
+	       ask_text(status, "conf_error")[0] == '\0' &&
 	       ask_text(status, "metrics_error")[0] == '\0';
 }
 

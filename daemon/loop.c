@@ -211,6 +211,7 @@ swap_conf(struct loop *loop)
 	control_forget(loop);
 	loop->conf = loop->next_conf;
 	loop->next_conf = NULL;
+	loop->conf_error[0] = '\0';
 	if (!start_targets(loop)) {
 		log_line(LOG_ERR, "no memory for the new configuration", NULL);
 		stop(loop, true);
@@ -232,6 +233,8 @@ refuse_conf(struct loop *loop, const char *why)
 {
 	log_line(
 	    LOG_ERR, "the configuration stays as it was", "why", why, NULL);
+	(void)snprintf(
+	    loop->conf_error, sizeof(loop->conf_error), "%.1000s", why);
 	conf_free(loop->next_conf);
 	loop->next_conf = NULL;
 }

@@ -19,6 +19,7 @@ struct loop {
 	struct conf *conf;
 	struct conf *next_conf; /* read, and offered to the monitor; or NULL */
 	bool read_again; /* another SIGHUP came meanwhile */
+	char conf_error[CONF_WHY_LEN]; /* why the file was refused, or "" */
 	struct event_base *base;
 	int monitor;
 	uint64_t serial; /* of the last request */

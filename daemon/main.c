@@ -46,7 +46,7 @@
 static int
 usage(void)
 {
-	(void)fprintf(stderr, "usage: stekd [-f] [-c file] | -V\n");
+	(void)fprintf(stderr, "usage: stekd [-ft] [-c file] | -V\n");
 	return 2;
 }
 
@@ -281,8 +281,10 @@ make_absolute(const char *path)
 	return absolute;
 }
 
+enum mode { BACKGROUND, FOREGROUND, TEST };
+
 static int
-run(struct loop *loop, bool foreground)
+run(struct loop *loop, enum mode mode)
 {
 	char why[CONF_WHY_LEN];
 	int status;
@@ -293,7 +295,9 @@ run(struct loop *loop, bool foreground)
 		(void)fprintf(stderr, "stekd: %s\n", why);
 		return 1;
 	}
-	if (foreground || background_begin()) {
+	if (mode == TEST) {
+		status = 0;
+	} else if (mode == FOREGROUND || background_begin()) {
 		status = start(loop);
 	} else {
 		log_line(LOG_ERR, "cannot start", "why", strerror(errno), NULL);
@@ -309,17 +313,20 @@ main(int argc, char **argv)
 	struct loop loop = {
 	    .monitor = -1, .rotate = {.timerfd = -1, .store.watch = -1}};
 	const char *path = CONF_DEFAULT;
-	bool foreground = false;
+	enum mode mode = BACKGROUND;
 	char *absolute;
 	int c, status = 1;
 
-	while ((c = getopt(argc, argv, "c:fV")) != -1) {
+	while ((c = getopt(argc, argv, "c:ftV")) != -1) {
 		switch (c) {
 		case 'c':
 			path = optarg;
 			break;
 		case 'f':
-			foreground = true;
+			mode = mode == TEST ? TEST : FOREGROUND;
+			break;
+		case 't':
+			mode = TEST;
 			break;
 		case 'V':
 			(void)puts("stek " STEK_VERSION);
@@ -337,7 +344,7 @@ main(int argc, char **argv)
 	}
 	set_signals();
 	loop.conf_path = absolute;
-	status = run(&loop, foreground);
+	status = run(&loop, mode);
 out:
 	free(absolute);
 	return status;

@@ -109,6 +109,9 @@ fill(struct evbuffer *out, const struct loop *loop)
 	int64_t now = clock_now();
 	const struct stek_key *key = stek_set_sealing(rotate->set, now);
 
+	put(out, "conf_ok", "gauge",
+	    "0 from when the configuration was refused until one is accepted.",
+	    loop->conf_error[0] == '\0');
 	put(out, "set_version", "gauge", "Version of the farm's set.",
 	    (int64_t)rotate->set->version);
 	put_keys(out, rotate->set, now);

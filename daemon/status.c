@@ -113,14 +113,16 @@ status_object(const struct loop *loop)
 	for (i = 0; i < loop->conf->count; i++)
 		(void)json_array_append_new(
 		    targets, target_object(&loop->targets[i]));
-	return json_pack("{s:b, s:s, s:i, s:I, s:I, s:b, s:{s:I, s:I, s:I}, "
-	                 "s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}}",
+	return json_pack(
+	    "{s:b, s:s, s:i, s:I, s:I, s:b, s:{s:I, s:I, s:I}, "
+	    "s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}}",
 	    "done", 1, "farm", loop->conf->farm, "pid", (int)getpid(),
 	    "version", (json_int_t)set->version, "now", (json_int_t)now, "mint",
 	    (int)loop->conf->mint, "policy", "rotate",
 	    (json_int_t)policy->rotate, "tickets", (json_int_t)policy->tickets,
 	    "lead", (json_int_t)policy->lead, "store", store_object(rotate),
-	    "metrics_error", text_or_null(metrics_error(loop)), "wake",
+	    "conf_error", text_or_null(loop->conf_error), "metrics_error",
+	    text_or_null(metrics_error(loop)), "wake",
 	    number_or_null(rotate->wake), "sealing", text_or_null(name), "keys",
 	    keys, "targets", targets, "counters", "rotations",
 	    (json_int_t)rotate->rotations, "revocations",

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import time
+import urllib.request
 
 import pytest
 
@@ -132,8 +133,10 @@ def refuses(daemon, *texts):
     for text in texts:
         assert text in line
     after = daemon.status()
+    for text in texts:
+        assert text in after["conf_error"]
     for one in (before, after):
-        del one["now"]
+        del one["now"], one["conf_error"]
     assert before == after
 
 
@@ -146,6 +149,36 @@ def test_a_wrong_file_changes_nothing_and_is_told_with_its_line(stekd):
     stekd.add("ring", "ring")
     reread(stekd)
     assert names(stekd) == ["web", "ring"]
+
+
+def test_that_a_file_was_refused_is_told_until_one_is_accepted(farm):
+    daemon = Daemon(farm)
+    port = farm.port()
+    daemon.values["metrics"] = f"127.0.0.1:{port}"
+    daemon.begin().wait_said("ready")
+
+    def is_told(*words):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics",
+                                    timeout=30) as answer:
+            metrics = answer.read().decode()
+        shown = daemon.stek("status", check=False)
+        assert shown.returncode == bool(words)
+        assert ("refused: " in shown.stdout) == bool(words)
+        assert f"\nstek_conf_ok {int(not words)}\n" in metrics
+        found = daemon.stek("check", check=False).stdout
+        assert ("stekd refused it" in found) == bool(words)
+        return all(word in shown.stdout for word in words)
+
+    assert is_told()
+    daemon.values["farm"] = "other"
+    daemon.configure()
+    refuses(daemon, "farm can change only by a restart")
+    assert is_told("farm can change only by a restart")
+    daemon.values["farm"] = "example"
+    reread(daemon)
+    assert daemon.status()["conf_error"] is None
+    assert is_told()
+    daemon.stop()
 
 
 def test_a_missing_file_changes_nothing(stekd):

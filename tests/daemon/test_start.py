@@ -37,9 +37,9 @@ def everything(folder):
     return found
 
 
-def refuses(stekd, *texts, **popen):
+def refuses(stekd, *texts, args=(), **popen):
     before = everything(stekd.home)
-    status, said = stekd.refused(**popen)
+    status, said = stekd.refused(*args, **popen)
     assert status == 1, said
     for text in texts:
         assert text in said
@@ -113,6 +113,31 @@ def test_an_unknown_user(stekd):
     stekd.values["user"] = "nosuchuser"
     stekd.configure()
     refuses(stekd, 'no such user', "useradd --system nosuchuser")
+
+
+def test_a_test_says_what_is_wrong_and_where(stekd):
+    line = read(stekd.conf).count(b"\n") + 1
+    with open(stekd.conf, "a", encoding="ascii") as conf:
+        conf.write('bogus = "x"\n')
+    for args in (["-t"], ["-tf"], ["-ft"]):
+        assert refuses(stekd, f"{stekd.conf}: line {line}: ", "bogus",
+                       args=args)
+
+
+def test_a_test_looks_at_nothing_but_the_configuration(stekd):
+    """Also while the very stekd runs."""
+    before = everything(stekd.home)
+    assert stekd.refused("-t") == (0, "")
+    assert everything(stekd.home) == before
+    stekd.again()
+    assert stekd.refused("-t") == (0, "")
+    os.unlink(stekd.path("farm.key"))
+    assert stekd.refused("-t", "-f") == (0, "")
+
+
+def test_a_test_refuses_a_file_that_others_can_change(stekd):
+    os.chmod(stekd.conf, 0o666)
+    refuses(stekd, "others can change this file", args=["-t"])
 
 
 @pytest.mark.parametrize("bits, uid", [(0o666, 0), (0o664, 0), (0o644, 65534)])

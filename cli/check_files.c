@@ -28,6 +28,21 @@ check_above(struct check *check, const char *path)
 		    folder);
 }
 
+/* stekd starts as root, and goes on as its user. */
+static bool
+is_reachable(struct check *check, const char *path)
+{
+	const struct conf *conf = check->conf;
+	char folder[PATH_MAX];
+
+	if (place_reachable(path, conf->uid, conf->gid, folder))
+		return true;
+	check_say(check, CHECK_FAIL, path, "chmod o+x that folder",
+	    "stekd's user %s cannot get at it, since it may not enter %s",
+	    conf->user, folder);
+	return false;
+}
+
 static void
 check_conf(struct check *check)
 {
@@ -47,6 +62,13 @@ check_conf(struct check *check)
 		    "it is valid, with %zu target%s", check->conf->count,
 		    check->conf->count == 1 ? "" : "s");
 	check_above(check, check->conf_path);
+	if (is_reachable(check, check->conf_path) &&
+	    !place_readable(&st, check->conf->uid, check->conf->gid))
+		check_say(check, CHECK_FAIL, check->conf_path, "chmod 0644 it",
+		    "stekd's user %s cannot read it (uid %u, mode %04o), so a "
+		    "reload of stekd changes nothing",
+		    check->conf->user, (unsigned int)st.st_uid,
+		    (unsigned int)st.st_mode & 07777);
 	if (check->conf->count == 0)
 		check_say(check, CHECK_WARN, check->conf_path,
 		    "see stek.conf(5)",
@@ -92,6 +114,8 @@ check_set(struct check *check)
 	struct stat st;
 
 	conf_set_path(conf, path, sizeof(path));
+	if (!is_reachable(check, conf->store_dir))
+		return;
 	if (stat(path, &st) == 0 && !place_readable(&st, conf->uid, conf->gid))
 		check_say(check, CHECK_FAIL, path,
 		    "chown it to that user; whatever copies it must, too",

@@ -345,6 +345,8 @@ verb_init(const struct cli *cli, int argc, char **argv)
 	if (argc > 1)
 		return say_usage(
 		    "init takes no argument, found \"%s\"", argv[1]);
+	/* stekd's user must get at what is made, whatever root's umask. */
+	(void)umask(022);
 	if (!make_conf(cli->conf) || !farm_open(&farm, cli))
 		return CLI_FAILED;
 	if (!make_farm_key(farm.conf) || !make_store(farm.conf) ||

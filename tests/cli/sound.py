@@ -18,6 +18,7 @@ class SoundHost(Host):
 
     def __init__(self):
         super().__init__()
+        os.chmod(self.home, 0o755)
         self.more = self.target("web", "nginx", path=self.path("web"), **GOOD)
         self.set_up()
         self.key, = self.keep(sealing(since=60))

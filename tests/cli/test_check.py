@@ -83,6 +83,26 @@ def test_a_configuration_that_belongs_to_another(host):
     only(host, "fail", host.conf, f"uid {USER.pw_uid}")
 
 
+def test_a_configuration_that_stekds_user_cannot_read(host):
+    os.chmod(host.conf, 0o600)
+    only(host, "fail", host.conf, USER.pw_name, "cannot read", "0600")
+
+
+def test_a_folder_above_the_configuration_that_stekds_user_cannot_enter(host):
+    os.mkdir(host.path("etc"))
+    host.conf = host.write("etc/stek.conf", host.read("stek.conf"), 0o644)
+    os.chmod(host.path("etc"), 0o700)
+    only(host, "fail", host.conf, USER.pw_name, f"enter {host.path('etc')}")
+
+
+def test_a_folder_above_the_store_that_stekds_user_cannot_enter(host):
+    os.mkdir(host.path("lib"))
+    os.rename(host.path("store"), host.path("lib/store"))
+    os.chmod(host.path("lib"), 0o700)
+    host.set_up(store=f"dir:{host.path('lib/store')}")
+    only(host, "fail", "lib/store", USER.pw_name, f"enter {host.path('lib')}")
+
+
 def test_a_folder_above_the_configuration_that_others_can_write(host):
     os.mkdir(host.path("etc"))
     os.chmod(host.path("etc"), 0o777)

@@ -73,6 +73,20 @@ def test_init_makes_the_folders_above(host):
     assert os.path.isfile(host.path("c/d/farm.key"))
 
 
+def test_stekds_user_gets_at_what_a_strict_root_made(host):
+    """Folders that were there are left as they are."""
+    os.mkdir(host.path("a"), 0o750)
+    host.configure(store=f"dir:{host.path('a/b/store')}",
+                   control=host.path("run/control"))
+    assert host.stek("init", umask=0o077).status == 0
+    path = host.path("new/sub/stek.conf")
+    host.stek("init", "-c", path, conf=False, umask=0o077)
+    assert [mode(host.path(made)) for made in (
+        "a", "a/b", "a/b/store", "run", "new", "new/sub",
+        "new/sub/stek.conf", "farm.key")] == [
+            0o750, 0o755, 0o700, 0o755, 0o755, 0o755, 0o644, 0o600]
+
+
 def test_init_writes_a_configuration_that_stek_reads(host):
     path = host.path("new/stek.conf")
     made = host.stek("init", "-c", path, conf=False)

@@ -157,3 +157,24 @@ class LighttpdNssRun(LighttpdNssPlain):
 class LighttpdNssRunRsa(LighttpdNssRun):
     KIND = "lighttpd-nss-run-rsa"
     RSA = True
+
+
+class LighttpdNssGiven(LighttpdNssRun):
+    """On a libssl3 that takes keys, which is in the folder STEK_NSS."""
+    KIND = "lighttpd-nss-given"
+    NAME_DIGITS = 32
+    RENEWS = ("1.2", "1.3")
+    LIBRARY = os.environ.get("STEK_NSS")
+
+    def run(self, *command, env=None):
+        super().run(*command,
+                    env={"LD_LIBRARY_PATH": self.LIBRARY, **(env or {})})
+
+    @classmethod
+    def named(cls, ticket, name):
+        return ticket.name == name
+
+
+class LighttpdNssGivenRsa(LighttpdNssGiven):
+    KIND = "lighttpd-nss-given-rsa"
+    RSA = True

@@ -284,7 +284,7 @@ read_conf(struct loop *loop)
 	}
 	request.serial = ++loop->serial;
 	memcpy(request.hash, loop->next_conf->hash, sizeof(request.hash));
-	if (monitor_send(loop->monitor, &request, NULL, NULL))
+	if (monitor_send(loop->monitor, &request, NULL))
 		return;
 	if (errno != EAGAIN)
 		refuse_conf(loop, strerror(errno));

@@ -45,6 +45,7 @@ struct monitor {
 	const char *conf_path;
 	struct conf *conf;
 	uint8_t *message; /* guarded: requests hold keys */
+	struct stek_set *set; /* those of a PLACE, checked */
 	struct place_ring rings[CONF_TARGETS_MAX];
 	struct workers workers;
 };
@@ -101,7 +102,7 @@ is_fit_to_place(const struct monitor *monitor)
 }
 
 static int
-work_place(struct monitor *monitor, const struct wire_request *head, size_t len,
+work_place(struct monitor *monitor, const struct monitor_request *request,
     int owed, struct monitor_reply *reply)
 {
 	struct place_result result = {.ok = false};
@@ -109,26 +110,26 @@ work_place(struct monitor *monitor, const struct wire_request *head, size_t len,
 
 	close_rings(monitor);
 	if (is_fit_to_place(monitor))
-		place_request(monitor->conf, head, monitor->message, len, &ring,
-		    owed, &result);
+		place_request(
+		    monitor->conf, request, monitor->set, &ring, owed, &result);
 	else
 		(void)snprintf(result.why, sizeof(result.why),
 		    "a worker cannot lock its memory: %s; nothing was written",
 		    strerror(errno));
 	place_ring_drop(&ring);
-	sodium_memzero(monitor->message, len);
+	sodium_memzero(monitor->message, MONITOR_REQUEST_MAX);
+	stek_set_clear(monitor->set);
 	(void)close(owed);
 	report(&result, reply);
-	answer(monitor, &head->request, reply);
+	answer(monitor, request, reply);
 	return result.ok && result.keep ? KEEP_RING : 0;
 }
 
 /* False: reply says why there will be none from a worker. */
 static bool
-start_placing(struct monitor *monitor, const struct wire_request *head,
-    size_t len, struct monitor_reply *reply)
+start_placing(struct monitor *monitor, const struct monitor_request *request,
+    struct monitor_reply *reply)
 {
-	const struct monitor_request *request = &head->request;
 	const struct conf_target *target =
 	    &monitor->conf->targets[request->index];
 	char why[CONF_WHY_LEN];
@@ -150,7 +151,7 @@ start_placing(struct monitor *monitor, const struct wire_request *head,
 		reply->wait = 1;
 	}
 	if (pid == 0)
-		_exit(work_place(monitor, head, len, keep[1], reply));
+		_exit(work_place(monitor, request, keep[1], reply));
 	if (keep[1] >= 0)
 		(void)close(keep[1]);
 	if (pid < 0)
@@ -160,20 +161,23 @@ start_placing(struct monitor *monitor, const struct wire_request *head,
 
 /* True: a worker will reply. */
 static bool
-place(struct monitor *monitor, const struct wire_request *head, size_t len,
-    struct monitor_reply *reply)
+place(struct monitor *monitor, const struct monitor_request *request,
+    size_t len, struct monitor_reply *reply)
 {
-	const struct monitor_request *request = &head->request;
 	struct place_ring *ring = &monitor->rings[request->index];
 	struct place_result result;
 
+	if (!wire_take_set(monitor->message, len, monitor->set)) {
+		(void)snprintf(reply->text, sizeof(reply->text),
+		    "the keys to be written are no set; nothing was written");
+		return false;
+	}
 	if (!place_ring_is_kept(
 	        &monitor->conf->targets[request->index], ring)) {
 		place_ring_drop(ring);
-		return start_placing(monitor, head, len, reply);
+		return start_placing(monitor, request, reply);
 	}
-	place_request(
-	    monitor->conf, head, monitor->message, len, ring, -1, &result);
+	place_request(monitor->conf, request, monitor->set, ring, -1, &result);
 	report(&result, reply);
 	return false;
 }
@@ -322,41 +326,39 @@ static void
 serve(struct monitor *monitor, size_t len, struct monitor_reply *reply)
 {
 	const struct conf *conf = monitor->conf;
-	struct wire_request head;
+	struct monitor_request request;
 
-	if (len < sizeof(head))
+	if (!wire_take_request(monitor->message, len, &request))
 		return;
-	memcpy(&head, monitor->message, sizeof(head));
 	memset(reply, 0, offsetof(struct monitor_reply, text) + 1);
-	if (head.request.op != MONITOR_CONF &&
-	    (head.request.index >= conf->count ||
-	        sodium_memcmp(head.request.hash, conf->hash, CONF_HASH_LEN) !=
-	            0)) {
+	if (request.op != MONITOR_CONF &&
+	    (request.index >= conf->count ||
+	        sodium_memcmp(request.hash, conf->hash, CONF_HASH_LEN) != 0)) {
 		(void)snprintf(reply->text, sizeof(reply->text),
 		    "the configuration has changed");
-		answer(monitor, &head.request, reply);
+		answer(monitor, &request, reply);
 		return;
 	}
-	switch (head.request.op) {
+	switch (request.op) {
 	case MONITOR_PLACE:
-		if (place(monitor, &head, len, reply))
+		if (place(monitor, &request, len, reply))
 			return;
 		break;
 	case MONITOR_RELOAD:
 	case MONITOR_PROBE:
-		if (start_worker(monitor, &head.request, reply))
+		if (start_worker(monitor, &request, reply))
 			return;
 		break;
 	case MONITOR_DONE:
-		owed_forget(conf, &conf->targets[head.request.index]);
+		owed_forget(conf, &conf->targets[request.index]);
 		return;
 	case MONITOR_CONF:
-		reload_conf(monitor, &head.request, reply);
+		reload_conf(monitor, &request, reply);
 		break;
 	default:
 		return;
 	}
-	answer(monitor, &head.request, reply);
+	answer(monitor, &request, reply);
 }
 
 static void
@@ -388,6 +390,7 @@ run(struct monitor *monitor)
 			return;
 		serve(monitor, (size_t)len, &reply);
 		sodium_memzero(monitor->message, (size_t)len);
+		stek_set_clear(monitor->set);
 	}
 }
 
@@ -441,9 +444,11 @@ become_monitor(int fd, const char *conf_path, struct conf *conf)
 	if (!conf->allow_unlocked && !memory_lock())
 		_exit(1);
 	monitor.message = stek_file_alloc(MONITOR_REQUEST_MAX);
-	if (monitor.message != NULL)
+	monitor.set = stek_set_new();
+	if (monitor.message != NULL && monitor.set != NULL)
 		run(&monitor);
 	worker_end_all(&monitor.workers, END_MS);
+	stek_set_free(monitor.set);
 	stek_file_free(monitor.message);
 	_exit(0);
 }

@@ -8,15 +8,17 @@
  * Never here: which keys are right, when to do what; a line of log.
  * Invariant: whatever the main process asks, the monitor writes only to the
  * paths, runs only the commands and probes only the addresses of its own
- * copy of the configuration; and every request but DONE gets a reply within a
- * time, whatever becomes of who works on it.
+ * copy of the configuration.  It is sent keys and makes the bytes of files out
+ * of them itself: servers read some of these as configuration, as root.  And
+ * every request but DONE gets a reply within a time, whatever becomes of who
+ * works on it.
  */
 #ifndef STEK_MONITOR_H
 #define STEK_MONITOR_H
 
 #include "conf.h"
 
-#define MONITOR_REQUEST_MAX (128 * 1024)
+#define MONITOR_REQUEST_MAX (4 * 1024)
 #define MONITOR_TEXT_MAX    (48 * 1024)
 
 enum monitor_op {
@@ -62,11 +64,11 @@ struct monitor_reply {
 int monitor_start(const char *conf_path, struct conf *);
 
 /*
- * Send; out only with PLACE, and set only with PLACE to a ring.  False with
+ * Send; a set, in the target's scope, with PLACE and only then.  False with
  * errno; EAGAIN: try again later.
  */
-bool monitor_send(int fd, const struct monitor_request *,
-    const struct format_out *, const struct stek_set *);
+bool monitor_send(
+    int fd, const struct monitor_request *, const struct stek_set *);
 
 /* 1: a reply; 0: none now; -1: the monitor is gone. */
 int monitor_receive(int fd, struct monitor_reply *);

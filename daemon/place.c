@@ -129,13 +129,13 @@ place_on_disk(const struct conf_target *target)
 	       !in_memory;
 }
 
-/* Inside a folder only names that a format gives are written. */
+/* Of what lies in a folder, only what a format names so is ours. */
 static bool
 is_file_name(const struct conf_target *target, const char *name)
 {
 	if (!is_folder_format(target))
 		return name[0] == '\0';
-	if (strcmp(name, "keys.conf") == 0)
+	if (strcmp(name, FORMAT_LIST) == 0)
 		return true;
 	return strspn(name, "0123456789abcdef") == STEK_NAME_LEN * 2 &&
 	       strcmp(name + STEK_NAME_LEN * 2, ".key") == 0;
@@ -330,12 +330,6 @@ place_files(const struct conf_target *target, const struct place_how *how,
 
 	memset(result, 0, sizeof(*result));
 	result->ok = true;
-	for (i = 0; i < out->count; i++) {
-		if (is_file_name(target, out->files[i].name))
-			continue;
-		fail(result, "refused to write a file of an unexpected name");
-		return;
-	}
 	if (!check(target, how->allow_disk, &in_memory, result->why)) {
 		result->ok = false;
 		return;
@@ -422,42 +416,65 @@ place_ring(const struct conf_target *target, bool allow_disk,
 		    target->path, reason(err));
 }
 
-static void
-place_set(const struct conf_target *target, bool allow_disk,
-    const uint8_t *bytes, struct place_ring *ring, struct place_result *result)
+/* What was made must read back as what was wanted, before it is placed. */
+static bool
+is_readable(const struct format *format, const struct format_out *out,
+    int64_t now, struct format_why *why)
 {
-	struct stek_set *set = stek_set_new();
+	struct format_in in;
+	enum stek_err err;
+	size_t i;
 
-	if (set == NULL) {
-		fail(result, "no memory for the keys; nothing was published");
-		return;
+	if (format->read == NULL)
+		return true;
+	for (i = 0; i < out->count; i++) {
+		if (strcmp(out->files[i].name, FORMAT_LIST) == 0)
+			continue;
+		err = format_read(format, out->files[i].bytes,
+		    out->files[i].len, now, &in, why);
+		format_in_wipe(&in);
+		if (err != STEK_OK)
+			return false;
 	}
-	memcpy(set, bytes, sizeof(*set));
-	place_ring(target, allow_disk, ring, set, result);
-	stek_set_free(set);
+	return true;
+}
+
+static void
+place_set(const struct conf_target *target, const struct place_how *how,
+    const struct stek_set *set, struct place_result *result)
+{
+	const struct format *format = target->format;
+	int64_t now = clock_now();
+	struct format_out out;
+	struct format_why why;
+	enum stek_err err;
+
+	err = format_write(format, set, now, target->path, &out);
+	if (err != STEK_OK)
+		fail(result, "cannot write the keys as %s: %s", format->name,
+		    stek_strerror(err));
+	else if (!is_readable(format, &out, now, &why))
+		fail(result, "the keys as %s would not be accepted: %s",
+		    format->name, why.text);
+	else
+		place_files(target, how, &out, result);
+	format_out_free(&out);
 }
 
 void
-place_request(const struct conf *conf, const struct wire_request *head,
-    uint8_t *message, size_t len, struct place_ring *ring, int owed,
+place_request(const struct conf *conf, const struct monitor_request *request,
+    const struct stek_set *set, struct place_ring *ring, int owed,
     struct place_result *result)
 {
-	const struct monitor_request *request = &head->request;
 	const struct conf_target *target = &conf->targets[request->index];
 	const struct place_how how = {.allow_disk = conf->allow_disk,
 	    .revoking = request->revoking != 0,
 	    .renew = request->renew != 0,
 	    .owed = owed};
-	bool is_ring = (target->format->flags & FORMAT_RING) != 0;
-	struct format_out out;
 
 	memset(result, 0, sizeof(*result));
-	if (is_ring && head->is_ring &&
-	    len == sizeof(*head) + sizeof(struct stek_set))
-		place_set(target, conf->allow_disk, message + sizeof(*head),
-		    ring, result);
-	else if (!is_ring && !head->is_ring && wire_unpack(message, len, &out))
-		place_files(target, &how, &out, result);
+	if ((target->format->flags & FORMAT_RING) != 0)
+		place_ring(target, conf->allow_disk, ring, set, result);
 	else
-		fail(result, "request makes no sense; nothing was written");
+		place_set(target, &how, set, result);
 }

@@ -3,14 +3,14 @@
  * Placing a target's files where its server reads them, with the owner and
  * the mode that the configuration says.
  *
- * Never here: what is in the files.  Runs in the monitor, with privilege.
+ * Never here: which keys are right.  Runs in the monitor, with privilege.
  * Invariant: no file is written in a folder in which another user could
  * replace it, and a folder holds no key that left the set.
  */
 #ifndef STEK_PLACE_H
 #define STEK_PLACE_H
 
-#include "wire.h"
+#include "monitor.h"
 
 struct place_result {
 	bool ok;
@@ -34,12 +34,13 @@ struct place_ring {
 };
 
 /*
- * Write what differs from a request's files, or map the ring if it is not, and
- * publish to it.  Owed: from owed_lock(), or -1 for a ring.  For a target with
- * a reload, what was written is owed to its server until owed_forget().
+ * Write the set in the target's format, as far as what is there differs, or
+ * map the ring if it is not, and publish to it.  Owed: from owed_lock(), or -1
+ * for a ring.  For a target with a reload, what was written is owed to its
+ * server until owed_forget().
  */
-void place_request(const struct conf *, const struct wire_request *,
-    uint8_t *message, size_t len, struct place_ring *, int owed,
+void place_request(const struct conf *, const struct monitor_request *,
+    const struct stek_set *, struct place_ring *, int owed,
     struct place_result *);
 
 /*

@@ -66,7 +66,7 @@ pay(struct target *target)
 	struct loop *loop = target->loop;
 
 	memcpy(request.hash, loop->conf->hash, sizeof(request.hash));
-	if (target->owed && monitor_send(loop->monitor, &request, NULL, NULL))
+	if (target->owed && monitor_send(loop->monitor, &request, NULL))
 		target->owed = false;
 }
 
@@ -136,8 +136,7 @@ arrive(struct target *target, enum target_state state)
 
 /* Hand a request to the monitor, or come back when it has room. */
 static void
-ask(struct target *target, enum monitor_op op, const struct format_out *out,
-    const struct stek_set *set)
+ask(struct target *target, enum monitor_op op, const struct stek_set *set)
 {
 	char text[CONF_WHY_LEN];
 	struct monitor_request request = {.op = op,
@@ -148,7 +147,7 @@ ask(struct target *target, enum monitor_op op, const struct format_out *out,
 
 	memcpy(request.hash, loop->conf->hash, sizeof(request.hash));
 	request.serial = ++loop->serial;
-	if (monitor_send(loop->monitor, &request, out, set)) {
+	if (monitor_send(loop->monitor, &request, set)) {
 		target->serial = request.serial;
 	} else if (errno == EAGAIN) {
 		call_later(target, 100);
@@ -158,65 +157,6 @@ ask(struct target *target, enum monitor_op op, const struct format_out *out,
 		    strerror(errno));
 		fail(target, target->step, text);
 	}
-}
-
-/* What was made must read back as what was wanted, before it is placed. */
-static bool
-is_readable(const struct target *target, const struct format_out *out,
-    int64_t now, struct format_why *why)
-{
-	const struct format *format = target->conf->format;
-	struct format_in in;
-	enum stek_err err;
-	size_t i;
-
-	if (format->read == NULL)
-		return true;
-	for (i = 0; i < out->count; i++) {
-		if (strcmp(out->files[i].name, "keys.conf") == 0)
-			continue;
-		err = format_read(format, out->files[i].bytes,
-		    out->files[i].len, now, &in, why);
-		format_in_wipe(&in);
-		if (err != STEK_OK)
-			return false;
-	}
-	return true;
-}
-
-static void
-place(struct target *target)
-{
-	const struct format *format = target->conf->format;
-	struct format_out out = {.count = 0};
-	char text[CONF_WHY_LEN];
-	struct format_why why;
-	int64_t now = clock_now();
-	enum stek_err err;
-
-	target->deadline = 0;
-	if ((format->flags & FORMAT_RING) != 0) {
-		ask(target, MONITOR_PLACE, NULL, target->wanted);
-		return;
-	}
-	err =
-	    format_write(format, target->wanted, now, target->conf->path, &out);
-	if (err != STEK_OK) {
-		(void)snprintf(text, sizeof(text),
-		    "cannot write the keys as %s: %s", format->name,
-		    stek_strerror(err));
-		fail(target, TARGET_PLACE, text);
-		return;
-	}
-	if (is_readable(target, &out, now, &why)) {
-		ask(target, MONITOR_PLACE, &out, NULL);
-	} else {
-		(void)snprintf(text, sizeof(text),
-		    "the keys as %s would not be accepted: %s", format->name,
-		    why.text);
-		fail(target, TARGET_PLACE, text);
-	}
-	format_out_free(&out);
 }
 
 /* Servers that look at the file by themselves need a reload to forget. */
@@ -286,7 +226,7 @@ probe(struct target *target)
 		target->probes = 0;
 		target->proofs = 0;
 	}
-	ask(target, MONITOR_PROBE, NULL, NULL);
+	ask(target, MONITOR_PROBE, NULL);
 }
 
 /*
@@ -377,10 +317,11 @@ proceed(struct target *target)
 	case TARGET_IDLE:
 		break;
 	case TARGET_PLACE:
-		place(target);
+		target->deadline = 0;
+		ask(target, MONITOR_PLACE, target->wanted);
 		break;
 	case TARGET_RELOAD:
-		ask(target, MONITOR_RELOAD, NULL, NULL);
+		ask(target, MONITOR_RELOAD, NULL);
 		break;
 	case TARGET_PROBE:
 		probe(target);

@@ -7,6 +7,10 @@
 
 #include "wire.h"
 
+_Static_assert(sizeof(struct monitor_request) + sizeof(struct stek_set) <=
+                   MONITOR_REQUEST_MAX,
+    "the longest request has room in a message");
+
 size_t
 wire_reply_length(const struct monitor_reply *reply)
 {
@@ -14,90 +18,62 @@ wire_reply_length(const struct monitor_reply *reply)
 }
 
 bool
-wire_unpack(uint8_t *message, size_t len, struct format_out *out)
+wire_take_request(
+    const uint8_t *message, size_t len, struct monitor_request *request)
 {
-	struct wire_request head;
-	struct wire_file file;
-	size_t at = sizeof(head);
-
-	memcpy(&head, message, sizeof(head));
-	if (head.count > FORMAT_FILES_MAX)
+	if (len < sizeof(*request))
 		return false;
-	for (out->count = 0; out->count < head.count; out->count++) {
-		struct format_file *to = &out->files[out->count];
-
-		if (len - at < sizeof(file))
-			return false;
-		memcpy(&file, message + at, sizeof(file));
-		at += sizeof(file);
-		if (len - at < file.len ||
-		    memchr(file.name, '\0', sizeof(file.name)) == NULL)
-			return false;
-		memcpy(to->name, file.name, sizeof(to->name));
-		to->bytes = message + at;
-		to->len = file.len;
-		at += file.len;
-	}
-	return at == len;
-}
-
-static size_t
-pack(uint8_t *message, const struct format_out *out)
-{
-	struct wire_file file;
-	size_t at = sizeof(struct wire_request), i;
-
-	for (i = 0; i < out->count; i++) {
-		memset(&file, 0, sizeof(file));
-		memcpy(file.name, out->files[i].name, sizeof(file.name));
-		file.len = (uint32_t)out->files[i].len;
-		if (MONITOR_REQUEST_MAX - at < sizeof(file) + file.len)
-			return 0;
-		memcpy(message + at, &file, sizeof(file));
-		at += sizeof(file);
-		memcpy(message + at, out->files[i].bytes, file.len);
-		at += file.len;
-	}
-	return at;
-}
-
-/* No memory is needed to ask for what takes no keys. */
-static bool
-send_head(int fd, const struct wire_request *head)
-{
-	return send(fd, head, sizeof(*head), MSG_NOSIGNAL) >= 0;
+	memcpy(request, message, sizeof(*request));
+	return true;
 }
 
 bool
-monitor_send(int fd, const struct monitor_request *request,
-    const struct format_out *out, const struct stek_set *set)
+wire_take_set(const uint8_t *message, size_t len, struct stek_set *set)
 {
-	struct wire_request head;
+	const uint8_t *sent = message + sizeof(struct monitor_request);
+	struct stek_key STEK_WIPED key;
+	size_t i, count;
+
+	stek_set_clear(set);
+	if (len != sizeof(struct monitor_request) + sizeof(*set))
+		return false;
+	memcpy(&set->version, sent + offsetof(struct stek_set, version),
+	    sizeof(set->version));
+	memcpy(&count, sent + offsetof(struct stek_set, count), sizeof(count));
+	if (count > STEK_KEYS_MAX)
+		return false;
+	sent += offsetof(struct stek_set, keys);
+	for (i = 0; i < count; i++) {
+		memcpy(&key, sent + i * sizeof(key), sizeof(key));
+		if (stek_set_add(set, &key) == STEK_OK)
+			continue;
+		stek_set_clear(set);
+		return false;
+	}
+	return true;
+}
+
+bool
+monitor_send(
+    int fd, const struct monitor_request *request, const struct stek_set *set)
+{
+	size_t len = sizeof(*request);
 	uint8_t *message;
-	size_t len = sizeof(head);
 	ssize_t sent;
 	int saved;
 
-	memset(&head, 0, sizeof(head));
-	head.request = *request;
-	if (set == NULL && out == NULL)
-		return send_head(fd, &head);
-	message = stek_file_alloc(MONITOR_REQUEST_MAX);
+	/* No memory is needed to ask for what takes no keys. */
+	if (set == NULL)
+		return send(fd, request, len, MSG_NOSIGNAL) >= 0;
+	message = stek_file_alloc(len + sizeof(*set));
 	if (message == NULL) {
 		errno = ENOMEM;
 		return false;
 	}
-	if (set != NULL) {
-		head.is_ring = 1;
-		memcpy(message + len, set, sizeof(*set));
-		len += sizeof(*set);
-	} else {
-		head.count = (uint32_t)out->count;
-		len = pack(message, out);
-	}
-	memcpy(message, &head, sizeof(head));
-	errno = EMSGSIZE;
-	sent = len == 0 ? -1 : send(fd, message, len, MSG_NOSIGNAL);
+	memcpy(message, request, len);
+	memcpy(message + len, set, sizeof(*set));
+	len += sizeof(*set);
+	sent = send(fd, message, len, MSG_NOSIGNAL);
 	saved = errno;
 	stek_file_free(message);
 	errno = saved;

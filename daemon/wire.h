@@ -1,35 +1,27 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * How requests and replies lie in the messages between the main process and
- * the monitor.
+ * the monitor: a struct monitor_request and, with PLACE, a struct stek_set.
  *
- * Never here: what they mean.
- * Invariant: whatever a message holds, what is taken out of it lies in it.
+ * Never here: what they mean; bytes that are to lie in a file.
+ * Invariant: whatever a message holds, what is taken out of it lies in it, and
+ * keys that are taken out of it are a set: checked, ordered and counted.
  */
 #ifndef STEK_WIRE_H
 #define STEK_WIRE_H
 
 #include "monitor.h"
 
-/* A message begins with this; then come the files or the set. */
-struct wire_request {
-	struct monitor_request request;
-	uint32_t is_ring;
-	uint32_t count; /* of files */
-};
-
-struct wire_file {
-	char name[sizeof(((struct format_file *)0)->name)];
-	uint32_t len;
-};
+/* False if the message is too short to be one. */
+STEK_CHECKED bool wire_take_request(
+    const uint8_t *message, size_t len, struct monitor_request *);
 
 /*
- * The files of a request, in place: no second copy of any key.  False if the
- * message, of at least a struct wire_request, is not what monitor_send()
- * makes.
+ * The keys of a PLACE, each of which stek_set_add() takes.  False if the
+ * message is not what monitor_send() makes: the set is then empty.
  */
-STEK_CHECKED bool wire_unpack(
-    uint8_t *message, size_t len, struct format_out *);
+STEK_CHECKED bool wire_take_set(
+    const uint8_t *message, size_t len, struct stek_set *);
 
 size_t wire_reply_length(const struct monitor_reply *);
 

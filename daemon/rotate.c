@@ -54,19 +54,19 @@ adopt(struct rotate *rotate, const struct stek_set *next, const char *msg)
 }
 
 /* Another host's or an operator's set, if the store has a newer one. */
-static bool
+static enum rotate_look
 look_at_store(struct rotate *rotate)
 {
 	struct stek_set *found = stek_set_new();
-	bool newer;
+	enum rotate_look seen;
 
 	if (found == NULL)
-		return false;
-	newer = rotate_store_look(rotate, found) == LOOK_NEWER;
-	if (newer)
+		return LOOK_FAILED;
+	seen = rotate_store_look(rotate, found);
+	if (seen == LOOK_NEWER)
 		adopt(rotate, found, "took a newer set");
 	stek_set_free(found);
-	return newer;
+	return seen;
 }
 
 static void
@@ -92,10 +92,11 @@ arm(struct rotate *rotate, int64_t wake)
 static bool
 yield_to_store(struct rotate *rotate)
 {
-	if (look_at_store(rotate))
-		return true;
-	rotate_store_failed(rotate, rotate->store.why);
-	return false;
+	enum rotate_look seen = look_at_store(rotate);
+
+	if (seen == LOOK_NOTHING)
+		rotate_store_raced(rotate);
+	return seen == LOOK_NEWER;
 }
 
 /* A set that the store did not take is still this host's set. */
@@ -215,7 +216,8 @@ on_watch(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (!store_watch_read(&rotate->store))
 		return;
-	if (look_at_store(rotate) || rotate->unsaved || rotate->retry != 0)
+	if (look_at_store(rotate) == LOOK_NEWER || rotate->unsaved ||
+	    rotate->retry != 0)
 		rotate_wake(rotate);
 }
 

@@ -10,19 +10,30 @@
 
 #define RETRY_MAX 300 /* s between two attempts at the store */
 
-void
-rotate_store_failed(struct rotate *rotate, const char *why)
+/* Log a reason once, and set the next attempt. */
+static void
+failed(struct rotate *rotate, enum store_result result, const char *what)
 {
+	bool ours = result == STORE_BROKEN && rotate->loop->conf->mint;
+	char why[CONF_WHY_LEN];
 	int64_t pause = INT64_C(1)
 	                << (rotate->attempts < 9 ? rotate->attempts : 9);
 
 	rotate->attempts++;
 	rotate->store_errors++;
 	rotate->retry = clock_now() + (pause < RETRY_MAX ? pause : RETRY_MAX);
+	(void)snprintf(why, sizeof(why), "%.900s%s", what,
+	    ours ? "; remove it, and stekd writes its own" : "");
 	if (strcmp(rotate->error, why) != 0)
 		log_line(LOG_ERR, "store failed; keys go on from memory", "why",
 		    why, NULL);
 	(void)snprintf(rotate->error, sizeof(rotate->error), "%s", why);
+}
+
+void
+rotate_store_raced(struct rotate *rotate)
+{
+	failed(rotate, STORE_CONFLICT, rotate->store.why);
 }
 
 bool
@@ -44,13 +55,16 @@ store_works(struct rotate *rotate)
 static void
 taken(struct rotate *rotate, uint64_t version)
 {
+	enum store_result result;
+
 	rotate->stored = version;
 	rotate->unsaved = false;
 	rotate->rollback = false;
-	if (store_accept(&rotate->store, version) == STORE_OK)
+	result = store_accept(&rotate->store, version);
+	if (result == STORE_OK)
 		store_works(rotate);
 	else
-		rotate_store_failed(rotate, rotate->store.why);
+		failed(rotate, result, rotate->store.why);
 }
 
 /* The store's set, decoded; not OK: why it cannot be used. */
@@ -95,7 +109,7 @@ rotate_store_look(struct rotate *rotate, struct stek_set *found)
 		return LOOK_NOTHING;
 	if (result != STORE_OK) {
 		rotate->rollback = result == STORE_ROLLBACK;
-		rotate_store_failed(rotate, why);
+		failed(rotate, result, why);
 		return LOOK_FAILED;
 	}
 	newer = found->version > rotate->stored;
@@ -119,14 +133,14 @@ rotate_store_save(struct rotate *rotate, const struct stek_set *set)
 	err = stek_codec_encode(
 	    set, rotate->loop->conf->farm, rotate->farm_key, bytes);
 	if (err != STEK_OK) {
-		rotate_store_failed(rotate, stek_strerror(err));
+		failed(rotate, STORE_DENIED, stek_strerror(err));
 		return STORE_DENIED;
 	}
 	result = store_swap(&rotate->store, rotate->stored, bytes);
 	if (result == STORE_OK)
 		taken(rotate, set->version);
 	else if (result != STORE_CONFLICT)
-		rotate_store_failed(rotate, rotate->store.why);
+		failed(rotate, result, rotate->store.why);
 	return result;
 }
 

@@ -28,8 +28,8 @@ STEK_CHECKED enum rotate_look rotate_store_look(
 STEK_CHECKED enum store_result rotate_store_save(
     struct rotate *, const struct stek_set *);
 
-/* The store failed, for this reason: log that, once, and try again later. */
-void rotate_store_failed(struct rotate *, const char *why);
+/* CONFLICT, but nothing newer was there to see: try again later. */
+void rotate_store_raced(struct rotate *);
 
 /* Is it time to try again? */
 bool rotate_store_due(const struct rotate *, int64_t now);

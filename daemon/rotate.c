@@ -69,23 +69,27 @@ look_at_store(struct rotate *rotate)
 	return seen;
 }
 
-static void
+/* False: the clock was set after `wake` was found. */
+static bool
 arm(struct rotate *rotate, int64_t wake)
 {
 	struct itimerspec spec = {0};
-	int64_t soonest = clock_now() + 1;
+	int64_t now = clock_now(), retry = rotate_retry(rotate, now);
 
-	if (rotate->retry != 0 && rotate->retry < wake)
-		wake = rotate->retry;
+	if (retry != 0 && retry < wake)
+		wake = retry;
 	/* Whatever goes wrong, never more often than once a second. */
-	if (wake < soonest)
-		wake = soonest;
+	if (wake <= now)
+		wake = now + 1;
 	rotate->wake = wake == INT64_MAX ? 0 : wake;
 	spec.it_value.tv_sec = rotate->wake;
 	if (timerfd_settime(rotate->timerfd,
-	        TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &spec, NULL) < 0)
-		log_line(LOG_ERR, "cannot set the timer", "why",
-		    strerror(errno), NULL);
+	        TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &spec, NULL) == 0)
+		return true;
+	if (errno == ECANCELED)
+		return false;
+	log_line(LOG_ERR, "cannot set the timer", "why", strerror(errno), NULL);
+	return true;
 }
 
 /* After a conflict: true if the store's newer set was adopted. */
@@ -130,29 +134,30 @@ settle(struct rotate *rotate)
 	return true;
 }
 
-static void
+/* Returns when to wake, as do the next two. */
+static int64_t
 follow(struct rotate *rotate, int64_t now)
 {
 	int64_t wake;
 
-	if (rotate_store_due(rotate, now))
+	if (rotate_store_due(rotate))
 		(void)look_at_store(rotate);
 	loop_publish(rotate->loop, false);
 	wake = stek_set_wake(rotate->set, now);
 	if (rotate->loop->throwaway->seal_until > now &&
 	    rotate->loop->throwaway->seal_until < wake)
 		wake = rotate->loop->throwaway->seal_until;
-	arm(rotate, wake);
+	return wake;
 }
 
-static void
+static int64_t
 plan_and_save(struct rotate *rotate, struct stek_set *next)
 {
 	int64_t now = clock_now(), wake = now + WAKE_MAX;
 	enum stek_err err;
 	int tries;
 
-	if (rotate_store_due(rotate, now) && !rotate->unsaved)
+	if (rotate_store_due(rotate) && !rotate->unsaved)
 		(void)look_at_store(rotate);
 	for (tries = 0; tries < PLAN_TRIES; tries++) {
 		err = stek_plan(
@@ -170,26 +175,34 @@ plan_and_save(struct rotate *rotate, struct stek_set *next)
 			break;
 		}
 	}
-	arm(rotate, tries < PLAN_TRIES ? wake : now + 1);
+	return tries < PLAN_TRIES ? wake : now + 1;
+}
+
+static int64_t
+move_on(struct rotate *rotate)
+{
+	struct stek_set *next;
+	int64_t wake;
+
+	if (!rotate->loop->conf->mint)
+		return follow(rotate, clock_now());
+	next = stek_set_new();
+	if (next == NULL) {
+		log_line(LOG_ERR, "no memory to plan with", NULL);
+		return clock_now() + 1;
+	}
+	wake = plan_and_save(rotate, next);
+	stek_set_free(next);
+	return wake;
 }
 
 void
 rotate_wake(struct rotate *rotate)
 {
-	struct stek_set *next;
+	int tries = 0;
 
-	if (!rotate->loop->conf->mint) {
-		follow(rotate, clock_now());
-		return;
-	}
-	next = stek_set_new();
-	if (next == NULL) {
-		log_line(LOG_ERR, "no memory to plan with", NULL);
-		arm(rotate, clock_now() + 1);
-		return;
-	}
-	plan_and_save(rotate, next);
-	stek_set_free(next);
+	while (!arm(rotate, move_on(rotate)) && ++tries < PLAN_TRIES)
+		continue;
 }
 
 /* Fired, or the clock was set: either way, look what time it is. */

@@ -25,7 +25,7 @@ struct rotate {
 	bool rollback; /* the store has gone back to an older set */
 	char error[CONF_WHY_LEN]; /* of the store, or "" */
 	unsigned int attempts; /* at the store that failed in a row */
-	int64_t retry; /* when to try the store again, or 0 */
+	int64_t retry; /* ditto, when to try it again, by clock_ms(); or 0 */
 	int64_t wake; /* when the timer fires, or 0 */
 	int timerfd; /* or -1 */
 	struct event *timer;
@@ -36,6 +36,9 @@ struct rotate {
 /* False: it has been logged why stekd cannot start. */
 STEK_CHECKED bool rotate_start(struct rotate *, struct loop *);
 void rotate_stop(struct rotate *);
+
+/* When the store will be tried again, in Unix seconds by now; 0: no need. */
+int64_t rotate_retry(const struct rotate *, int64_t now);
 
 /* Plan now, save and publish what changed, set the timer. */
 void rotate_wake(struct rotate *);

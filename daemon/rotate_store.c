@@ -21,7 +21,8 @@ failed(struct rotate *rotate, enum store_result result, const char *what)
 
 	rotate->attempts++;
 	rotate->store_errors++;
-	rotate->retry = clock_now() + (pause < RETRY_MAX ? pause : RETRY_MAX);
+	pause = pause < RETRY_MAX ? pause : RETRY_MAX;
+	rotate->retry = clock_ms() + pause * 1000;
 	(void)snprintf(why, sizeof(why), "%.900s%s", what,
 	    ours ? "; remove it, and stekd writes its own" : "");
 	if (strcmp(rotate->error, why) != 0)
@@ -37,9 +38,19 @@ rotate_store_raced(struct rotate *rotate)
 }
 
 bool
-rotate_store_due(const struct rotate *rotate, int64_t now)
+rotate_store_due(const struct rotate *rotate)
 {
-	return rotate->retry != 0 && now >= rotate->retry;
+	return rotate->retry != 0 && clock_ms() >= rotate->retry;
+}
+
+int64_t
+rotate_retry(const struct rotate *rotate, int64_t now)
+{
+	int64_t left = rotate->retry - clock_ms();
+
+	if (rotate->retry == 0)
+		return 0;
+	return now + (left > 0 ? (left + 999) / 1000 : 0);
 }
 
 static void

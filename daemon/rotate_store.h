@@ -32,6 +32,6 @@ STEK_CHECKED enum store_result rotate_store_save(
 void rotate_store_raced(struct rotate *);
 
 /* Is it time to try again? */
-bool rotate_store_due(const struct rotate *, int64_t now);
+bool rotate_store_due(const struct rotate *);
 
 #endif

@@ -90,7 +90,7 @@ store_object(const struct rotate *rotate)
 	return json_pack("{s:s, s:o, s:s, s:o, s:o}", "kind", "dir", "path",
 	    utf8_json(rotate->store.set), "state", state, "error",
 	    text_or_null(rotate->error), "retry",
-	    number_or_null(rotate->retry));
+	    number_or_null(rotate_retry(rotate, clock_now())));
 }
 
 struct json_t *

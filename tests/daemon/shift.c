@@ -3,10 +3,11 @@
  * Loaded before libc (LD_PRELOAD) into stekd: sets its clock, and nobody
  * else's, while it runs.
  *
- * SHIFT names a file of two 64-bit numbers: seconds that are added to
- * CLOCK_REALTIME, and how often they were changed.  When they are, a timer
- * with TFD_TIMER_CANCEL_ON_SET does what timerfd_create(2) says: it becomes
- * readable, and a read gives ECANCELED.
+ * SHIFT names a file of three 64-bit numbers: seconds that are added to
+ * CLOCK_REALTIME, how often they were changed, and seconds that are to be
+ * added at the very moment at which the timer is set next.  When they are, a
+ * timer with TFD_TIMER_CANCEL_ON_SET does what timerfd_create(2) says: it
+ * becomes readable, and a read gives ECANCELED; or setting it does.
  *
  * Never here: CLOCK_MONOTONIC, which setting a clock does not touch.
  */
@@ -31,6 +32,7 @@
 struct clock {
 	_Atomic int64_t shift;
 	_Atomic uint64_t changes;
+	_Atomic int64_t trap;
 };
 
 static struct clock *set;
@@ -86,8 +88,13 @@ timerfd_settime(
     int fd, int flags, const struct itimerspec *value, struct itimerspec *old)
 {
 	struct itimerspec moved = *value;
+	int64_t trap = 0;
+	int failed;
 
 	if ((flags & TFD_TIMER_CANCEL_ON_SET) != 0) {
+		trap = set == NULL ? 0 : atomic_exchange(&set->trap, 0);
+		if (trap != 0)
+			atomic_fetch_add(&set->shift, trap);
 		timer = fd;
 		cancelled = false;
 		seen = set == NULL ? 0 : atomic_load(&set->changes);
@@ -97,7 +104,11 @@ timerfd_settime(
 		if (value->it_value.tv_sec != 0 && moved.it_value.tv_sec < 1)
 			moved.it_value.tv_sec = 1;
 	}
-	return (int)syscall(SYS_timerfd_settime, fd, flags, &moved, old);
+	failed = (int)syscall(SYS_timerfd_settime, fd, flags, &moved, old);
+	if (trap == 0 || failed != 0)
+		return failed;
+	errno = ECANCELED;
+	return -1;
 }
 
 /* Make the timer readable at once if the clock was set. */

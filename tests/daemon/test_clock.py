@@ -9,9 +9,10 @@ import time
 
 import pytest
 
-from host import Timed
+from host import Timed, encode, sealing
 from keys import Key
-from daemon import Daemon, haproxy_keys, in_folder, in_ring
+from daemon import (Daemon, haproxy_keys, in_folder, in_ring, owner,
+                    replace)
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -23,17 +24,21 @@ class Clock:
 
     def __init__(self, path):
         self.path = path
-        self.shift = 0
+        self.shift = None
         self.changes = 0
         self.set(0)
 
-    def set(self, shift):
-        """This many seconds beside the machine's."""
+    def set(self, shift, trap=0):
+        """
+        This many seconds beside the machine's, and then, when stekd next
+        sets its timer, set ahead by `trap` in that moment.
+        """
+        self.changes += self.shift != shift
         self.shift = shift
-        self.changes += 1
         mode = "r+b" if os.path.exists(self.path) else "w+b"
         with open(self.path, mode) as file:
-            file.write(struct.pack("=qQ", shift, self.changes))
+            file.write(struct.pack("=qQq", shift, self.changes, trap))
+        self.shift += trap
 
     def now(self):
         return time.time() + self.shift
@@ -167,4 +172,40 @@ def test_a_host_that_follows_goes_by_its_clock_too(farm):
     daemon.set(5 * HOUR)
     assert not in_ring(daemon.ring, keys[1].name)
     assert daemon.status()["version"] == 5
+    daemon.stop()
+
+
+def test_set_between_planning_and_arming_it_plans_again(stekd):
+    """timerfd_settime(2) tells of that, and then the timer does not."""
+    stekd.wait_settled()
+    stekd.stek("rotate")
+    pending, = stekd.keys("pending")
+    stekd.clock.set(0, trap=15 * 60)
+    stekd.hup()
+    stekd.wait(lambda: haproxy_keys(stekd.file)[1][0] == pending,
+               "the next key seals")
+    stekd.wait_settled()
+    assert stekd.check() == pending
+    assert "cannot set the timer" not in stekd.said()
+
+
+def test_set_back_while_the_store_fails_it_is_tried_again_as_soon(farm):
+    daemon = Shifted(farm, text="mint = false")
+    daemon.stek("init")
+    key = sealing()
+    daemon.keep(key, version=5)
+    daemon.launch()
+    daemon.wait(daemon.status, "it answers")
+    daemon.wait_settled()
+    os.mkdir(daemon.path("aside"))
+    aside = daemon.path("aside", "set")
+    replace(aside, encode("example", daemon.farm_key(), [key], 6))
+    os.chown(aside, *owner(daemon.store))
+    os.chmod(aside, 0)
+    os.rename(aside, daemon.set_path)
+    daemon.wait(lambda: daemon.status()["store"]["state"] == "failing",
+                "it fails")
+    daemon.set(-DAY)
+    os.chmod(daemon.set_path, 0o600)    # of which no watch tells
+    daemon.wait(lambda: daemon.status()["version"] == 6, "it works again")
     daemon.stop()

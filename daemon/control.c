@@ -29,6 +29,7 @@ struct client {
 	struct bufferevent *bev; /* NULL: the place is free */
 	bool ending; /* close once all is written */
 	uint64_t version; /* waits for targets to have it; or 0 */
+	int64_t seal_from; /* of the key that the change was about */
 	int64_t since; /* ms, of the request */
 	size_t left, failed;
 	bool told[CONF_TARGETS_MAX];
@@ -77,10 +78,13 @@ refuse(struct client *client, const char *why)
 }
 
 static const char *
-detail(const struct target *target)
+detail(const struct client *client, const struct target *target)
 {
 	switch (target->state) {
 	case TARGET_VERIFIED:
+		if (client->seal_from > clock_now())
+			return "written and reloaded; the new key can be "
+			       "verified only when it seals";
 		return target->proof == FORMAT_TICKET_PROVEN
 		           ? "verified by a ticket's MAC"
 		           : "verified by a ticket's name";
@@ -110,7 +114,7 @@ tell(struct client *client, const struct target *target)
 	say(client,
 	    json_pack("{s:s, s:b, s:I, s:o}", "target", target->conf->name,
 	        "ok", (int)ok, "ms", (json_int_t)(clock_ms() - client->since),
-	        "detail", utf8_json(detail(target))));
+	        "detail", utf8_json(detail(client, target))));
 	if (--client->left == 0)
 		end(client, json_pack("{s:b, s:I}", "done", 1, "failed",
 		                (json_int_t)client->failed));
@@ -161,6 +165,7 @@ say_head(struct client *client, int64_t lead, bool moved)
 	const struct stek_key *key = newest(set, clock_now() + lead);
 	char name[STEK_NAME_HEX];
 
+	client->seal_from = key->seal_from;
 	stek_key_hex(key->name, name);
 	say(client, json_pack("{s:I, s:s, s:I, s:I, s:b}", "version",
 	                (json_int_t)set->version, "sealing", name, "seal_from",

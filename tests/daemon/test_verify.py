@@ -126,6 +126,15 @@ def test_each_recovers_once_it_is_mended(trouble):
         assert ticket.name == stekd.status()["sealing"]
 
 
+def test_a_key_that_does_not_seal_yet_is_not_said_to_be_verified(trouble):
+    head, *told = trouble.stekd.ask({"do": "rotate"})
+    assert head["seal_from"] > trouble.stekd.status()["now"]
+    good = next(line for line in told if line.get("target") == "good")
+    assert good["ok"] is True
+    assert good["detail"] == ("written and reloaded; the new key can be "
+                              "verified only when it seals")
+
+
 def test_a_revocation_is_confirmed_by_handshakes(trouble):
     trouble.stekd.targets = [
         target for target in trouble.stekd.targets

@@ -85,7 +85,7 @@ static int
 give_up(const struct ask *ask, json_int_t targets, json_int_t heard)
 {
 	say_error("%s", ask->why);
-	if (targets >= 0)
+	if (targets > heard)
 		say_error("the change was made, but %" JSON_INTEGER_FORMAT
 		          " of %" JSON_INTEGER_FORMAT
 		          " targets have not answered; see \"stek status\"",

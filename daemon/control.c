@@ -77,6 +77,26 @@ refuse(struct client *client, const char *why)
 	    json_pack("{s:b, s:o}", "done", 0, "error", utf8_json(why)));
 }
 
+/* Done on this host; but will it be so after a restart? */
+static void
+finish(struct client *client)
+{
+	const struct rotate *rotate = &client->control->loop->rotate;
+	char why[CONF_WHY_LEN + 128];
+
+	if (!rotate->unsaved) {
+		end(client, json_pack("{s:b, s:I}", "done", 1, "failed",
+		                (json_int_t)client->failed));
+		return;
+	}
+	(void)snprintf(why, sizeof(why),
+	    "it is done on this host until stekd is restarted, but the store "
+	    "could not be written: %s",
+	    rotate->error);
+	end(client, json_pack("{s:b, s:I, s:o}", "done", 0, "failed",
+	                (json_int_t)client->failed, "error", utf8_json(why)));
+}
+
 static const char *
 detail(const struct client *client, const struct target *target)
 {
@@ -116,8 +136,7 @@ tell(struct client *client, const struct target *target)
 	        "ok", (int)ok, "ms", (json_int_t)(clock_ms() - client->since),
 	        "detail", utf8_json(detail(client, target))));
 	if (--client->left == 0)
-		end(client, json_pack("{s:b, s:I}", "done", 1, "failed",
-		                (json_int_t)client->failed));
+		finish(client);
 }
 
 void
@@ -178,23 +197,14 @@ static void
 await_targets(struct client *client)
 {
 	struct loop *loop = client->control->loop;
-	char why[CONF_WHY_LEN + 128];
 	size_t i;
 
-	if (loop->rotate.unsaved) {
-		(void)snprintf(why, sizeof(why),
-		    "it is done on this host until stekd is restarted, but "
-		    "the store could not be written: %s",
-		    loop->rotate.error);
-		refuse(client, why);
-		return;
-	}
 	client->version = loop->rotate.set->version;
 	client->left = loop->conf->count;
 	client->failed = 0;
 	memset(client->told, 0, sizeof(client->told));
 	if (client->left == 0)
-		end(client, json_pack("{s:b, s:i}", "done", 1, "failed", 0));
+		finish(client);
 	for (i = 0; i < loop->conf->count; i++)
 		if (loop->targets[i].state != TARGET_WORKING)
 			tell(client, &loop->targets[i]);

@@ -20,9 +20,10 @@
  * "sealing", begins to seal as soon already, and nothing was changed.  Then
  * for each target, in the order in which they confirm,
  * {"target": NAME, "ok": BOOL, "ms": MILLISECONDS, "detail": TEXT}, last
- * {"done": true, "failed": N}.  A target is ok once the set of version V is
- * in its file, its server has reloaded, and its verify has proven it; where
- * it has no verify, detail says so.
+ * {"done": true, "failed": N}, or, if what was done could not be stored,
+ * {"done": false, "failed": N, "error": "..."}.  A target is ok once the set
+ * of version V is in its file, its server has reloaded, and its verify has
+ * proven it; where it could not, detail says why.
  *
  * The socket belongs to whoever started stekd, mode 0600.
  *

@@ -10,6 +10,7 @@
 #include <event2/event.h>
 #include <event2/listener.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -300,15 +301,29 @@ on_written(struct bufferevent *bev, void *arg)
 		drop(client);
 }
 
+/* Or has it only said that it asks for no more?  shutdown(2) */
+static bool
+is_gone(struct bufferevent *bev)
+{
+	struct pollfd pfd = {.fd = bufferevent_getfd(bev)};
+
+	return poll(&pfd, 1, 0) != 0;
+}
+
 /*
- * Silence ends a client only before it has asked for something; not to read
- * the answers ends it always.
+ * Silence, and an end of its own, end a client only before it has asked for
+ * something; not to read the answers ends it always.
  */
 static void
 on_event(struct bufferevent *bev, short what, void *arg)
 {
 	struct client *client = arg;
 
+	if ((what & BEV_EVENT_EOF) != 0 && client->version != 0 &&
+	    !is_gone(bev)) {
+		(void)bufferevent_disable(bev, EV_READ);
+		return;
+	}
 	if ((what & BEV_EVENT_TIMEOUT) != 0 &&
 	    (what & BEV_EVENT_READING) != 0 && client->version != 0) {
 		(void)bufferevent_enable(bev, EV_READ);

@@ -99,6 +99,42 @@ def test_a_request_may_come_byte_by_byte(stekd):
         assert read_answer(client)[0]["done"] is True
 
 
+@pytest.fixture
+def slow(farm):
+    """One whose target takes its time once it is told to."""
+    daemon = Daemon(farm)
+    daemon.flag = daemon.path("flag")
+    daemon.add("web", "haproxy",
+               reload=f"while test -e {daemon.flag}; do sleep 0.05; done")
+    daemon.begin().wait_settled()
+    open(daemon.flag, "wb").close()
+    yield daemon
+    daemon.stop()
+
+
+def test_a_client_may_say_that_it_asks_no_more(slow):
+    """And still gets every line, as with `nc -N`."""
+    with slow.dial() as client:
+        client.sendall(b'{"do": "revoke", "all": true}\n')
+        head = json.loads(client.recv(65536))
+        client.shutdown(socket.SHUT_WR)
+        slow.status()       # by now it has seen that
+        os.unlink(slow.flag)
+        told, end = read_answer(client)
+    assert head["targets"] == 1
+    assert told["target"] == "web" and told["ok"] is True
+    assert end == {"done": True, "failed": 0}
+
+
+def test_who_leaves_before_the_answer_leaves_a_place(slow):
+    for _ in range(CLIENTS_MAX + 1):
+        with slow.dial() as client:
+            client.sendall(b'{"do": "revoke", "all": true}\n')
+            assert json.loads(client.recv(65536))["targets"] == 1
+    slow.wait(slow.status, "there is a place")
+    os.unlink(slow.flag)
+
+
 def test_silence_ends_a_client(stekd):
     """And half a line; all at once, as it takes ten seconds."""
     clients = [stekd.dial() for _ in range(CLIENTS_MAX)]

@@ -105,7 +105,8 @@ yield_to_store(struct rotate *rotate)
 
 /* A set that the store did not take is still this host's set. */
 static bool
-save_and_adopt(struct rotate *rotate, struct stek_set *next, const char *msg)
+save_and_adopt(struct rotate *rotate, const struct stek_set *next,
+    bool revoking, const char *msg)
 {
 	switch (rotate_store_save(rotate, next)) {
 	case STORE_CONFLICT:
@@ -118,6 +119,8 @@ save_and_adopt(struct rotate *rotate, struct stek_set *next, const char *msg)
 	default:
 		rotate->unsaved = true;
 	}
+	if (revoking && rotate->unsaved)
+		rotate_store_revoked(rotate, next);
 	adopt(rotate, next, msg);
 	return true;
 }
@@ -170,7 +173,8 @@ plan_and_save(struct rotate *rotate, struct stek_set *next)
 		if (next->version == rotate->set->version) {
 			if (settle(rotate))
 				break;
-		} else if (save_and_adopt(rotate, next, "keys moved on")) {
+		} else if (save_and_adopt(
+		               rotate, next, false, "keys moved on")) {
 			rotate->rotations++;
 			break;
 		}
@@ -239,7 +243,7 @@ static enum stek_err
 carry_out(struct rotate *rotate,
     enum stek_err (*request)(
         struct rotate *, int64_t, const void *, struct stek_set *),
-    const void *arg, const char *msg, bool *changed)
+    const void *arg, bool revoking, const char *msg, bool *changed)
 {
 	struct stek_set *next = stek_set_new();
 	enum stek_err err;
@@ -252,7 +256,7 @@ carry_out(struct rotate *rotate,
 		err = request(rotate, clock_now(), arg, next);
 		*changed =
 		    err == STEK_OK && next->version != rotate->set->version;
-		if (!*changed || save_and_adopt(rotate, next, msg))
+		if (!*changed || save_and_adopt(rotate, next, revoking, msg))
 			break;
 	}
 	if (tries == PLAN_TRIES) {
@@ -302,8 +306,8 @@ request_revoke(
 enum stek_err
 rotate_ahead(struct rotate *rotate, bool at_once, bool *moved)
 {
-	enum stek_err err = carry_out(
-	    rotate, request_rotate, &at_once, "rotated by an operator", moved);
+	enum stek_err err = carry_out(rotate, request_rotate, &at_once, false,
+	    "rotated by an operator", moved);
 
 	rotate->rotations += *moved ? 1 : 0;
 	if (err == STEK_OK && !*moved)
@@ -317,8 +321,8 @@ enum stek_err
 rotate_revoke(struct rotate *rotate, const uint8_t *name)
 {
 	bool changed;
-	enum stek_err err = carry_out(
-	    rotate, request_revoke, name, "revoked by an operator", &changed);
+	enum stek_err err = carry_out(rotate, request_revoke, name, true,
+	    "revoked by an operator", &changed);
 
 	rotate->revocations += changed ? 1 : 0;
 	return err;

@@ -5,12 +5,15 @@
  *
  * Never here: targets, sockets.
  * Invariant: a store that fails never stops rotation on this host; the set
- * in memory goes on and is saved when the store is back.
+ * in memory goes on and is saved when the store is back.  A key that was
+ * revoked here meanwhile does not come back by another host's set.
  */
 #ifndef STEK_ROTATE_H
 #define STEK_ROTATE_H
 
 #include "store.h"
+
+#define ROTATE_REVOKED_MAX 64
 
 struct loop;
 struct event;
@@ -22,6 +25,8 @@ struct rotate {
 	struct store store;
 	uint64_t stored; /* the version in the store, as last seen */
 	bool unsaved; /* set is newer than what could be stored */
+	uint8_t revoked[ROTATE_REVOKED_MAX][STEK_NAME_LEN]; /* and not saved */
+	size_t revoked_count; /* the latest are kept */
 	bool rollback; /* the store has gone back to an older set */
 	char error[CONF_WHY_LEN]; /* of the store, or "" */
 	unsigned int attempts; /* at the store that failed in a row */

@@ -103,6 +103,44 @@ fetch(struct rotate *rotate, struct stek_set *set, char why[CONF_WHY_LEN])
 	return STORE_BROKEN;
 }
 
+void
+rotate_store_revoked(struct rotate *rotate, const struct stek_set *next)
+{
+	const struct stek_set *set = rotate->set;
+	size_t i, at;
+
+	for (i = 0; i < set->count; i++) {
+		if (stek_set_find(next, set->keys[i].name) != NULL)
+			continue;
+		at = rotate->revoked_count++ % ROTATE_REVOKED_MAX;
+		memcpy(rotate->revoked[at], set->keys[i].name, STEK_NAME_LEN);
+	}
+}
+
+static bool
+take_out_revoked(const struct rotate *rotate, struct stek_set *found)
+{
+	bool any = false;
+	size_t i;
+
+	for (i = 0; i < ROTATE_REVOKED_MAX && i < rotate->revoked_count; i++)
+		any |= stek_set_remove(found, rotate->revoked[i]);
+	return any;
+}
+
+/*
+ * What is adopted is not what the store has: to be saved, with a version
+ * that is higher than any.
+ */
+static void
+change(struct rotate *rotate, struct stek_set *found)
+{
+	if (found->version < rotate->set->version)
+		found->version = rotate->set->version;
+	found->version++;
+	rotate->unsaved = true;
+}
+
 enum rotate_look
 rotate_store_look(struct rotate *rotate, struct stek_set *found)
 {
@@ -127,10 +165,9 @@ rotate_store_look(struct rotate *rotate, struct stek_set *found)
 	if (newer || !rotate->unsaved)
 		taken(rotate, found->version);
 	/* Versions go up here even if ours could not be saved. */
-	if (newer && found->version <= rotate->set->version) {
-		found->version = rotate->set->version + 1;
-		rotate->unsaved = true;
-	}
+	if (newer && (take_out_revoked(rotate, found) ||
+	                 found->version <= rotate->set->version))
+		change(rotate, found);
 	return newer ? LOOK_NEWER : LOOK_NOTHING;
 }
 
@@ -148,10 +185,12 @@ rotate_store_save(struct rotate *rotate, const struct stek_set *set)
 		return STORE_DENIED;
 	}
 	result = store_swap(&rotate->store, rotate->stored, bytes);
-	if (result == STORE_OK)
+	if (result == STORE_OK) {
 		taken(rotate, set->version);
-	else if (result != STORE_CONFLICT)
+		rotate->revoked_count = 0;
+	} else if (result != STORE_CONFLICT) {
 		failed(rotate, result, rotate->store.why);
+	}
 	return result;
 }
 

@@ -14,6 +14,12 @@
 /* The first read decides whether stekd starts at all: false, logged. */
 STEK_CHECKED bool rotate_store_first(struct rotate *);
 
+/*
+ * What the set has and `next` has not was revoked, which could not be saved.
+ * Until it is, such a key is taken out of whatever set is found.
+ */
+void rotate_store_revoked(struct rotate *, const struct stek_set *next);
+
 enum rotate_look {
 	LOOK_NEWER, /* found holds another set, to be adopted */
 	LOOK_NOTHING, /* all is as it was */

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from host import sealing
 from daemon import Daemon, children, haproxy_keys, in_folder, in_ring, read
 
 
@@ -170,6 +171,30 @@ def test_a_store_that_cannot_be_written_is_told(stekd):
     stekd.wait(lambda: stekd.kept()[0] == stekd.status()["version"],
                "it is saved later")
     assert old not in secrets_of(stekd)
+
+
+@pytest.mark.parametrize("what", ["--all", "--key"])
+def test_what_could_not_be_stored_comes_back_by_no_other_set(stekd, what):
+    """As of another host that makes keys, or a copy that somebody mends."""
+    old = stekd.status()["sealing"]
+    secrets = secrets_of(stekd)[old]
+    version, keys = stekd.kept()
+    others = [key.name for key in keys if key.name != old]
+    os.chmod(stekd.store, 0o500)
+    stekd.stek("revoke", what, *([old] if what == "--key" else []),
+               check=False)
+    fresh = sealing(since=5)
+    stekd.keep(*keys, fresh, version=version + 9)
+    stekd.wait(lambda: stekd.status()["version"] > version + 9, "it is taken")
+    names = [key["name"] for key in stekd.status()["keys"]]
+    assert old not in names and fresh.name in names
+    for name in others:
+        assert (name in names) == (what == "--key")
+    os.chmod(stekd.store, 0o700)
+    stekd.wait(lambda: stekd.kept()[0] == stekd.status()["version"],
+               "it is saved")
+    stekd.wait_settled()
+    is_nowhere(stekd, old, secrets)
 
 
 def test_a_server_that_remembers_and_is_not_reloaded_is_told(farm):

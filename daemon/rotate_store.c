@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* See rotate_store.h. */
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -141,6 +142,36 @@ change(struct rotate *rotate, struct stek_set *found)
 	rotate->unsaved = true;
 }
 
+/* Only two who make keys bring that about, or an older copy of the store. */
+static bool
+is_twin(const struct rotate *rotate, const struct stek_set *found)
+{
+	const struct stek_set *set = rotate->set;
+
+	return !rotate->unsaved && found->version == set->version &&
+	       (found->count != set->count ||
+	           sodium_memcmp(found->keys, set->keys, sizeof(set->keys)) !=
+	               0);
+}
+
+static enum rotate_look
+meet_twin(struct rotate *rotate)
+{
+	char why[CONF_WHY_LEN];
+
+	if (!rotate->loop->conf->mint)
+		return LOOK_NEWER;
+	rotate->rollback = false;
+	(void)snprintf(why, sizeof(why),
+	    "%.300s: has other keys than this host, and the same version; it "
+	    "is overwritten when keys change next.  Only one host of a farm "
+	    "may make keys (mint).  Remove the file, and stekd writes its "
+	    "own; or restart stekd, and it takes the file's",
+	    rotate->store.set);
+	failed(rotate, STORE_CONFLICT, why);
+	return LOOK_FAILED;
+}
+
 enum rotate_look
 rotate_store_look(struct rotate *rotate, struct stek_set *found)
 {
@@ -161,6 +192,8 @@ rotate_store_look(struct rotate *rotate, struct stek_set *found)
 		failed(rotate, result, why);
 		return LOOK_FAILED;
 	}
+	if (is_twin(rotate, found))
+		return meet_twin(rotate);
 	newer = found->version > rotate->stored;
 	if (newer || !rotate->unsaved)
 		taken(rotate, found->version);

@@ -113,6 +113,18 @@ def test_an_older_set_is_told_as_rollback_and_not_taken(minting, follower):
                   "it is in order")
 
 
+def test_another_set_of_the_same_version_is_taken(minting, follower):
+    """As of a host that makes keys and was restored from a backup."""
+    follower.wait(lambda: has(follower, minting.status()["sealing"]),
+                  "it has the key")
+    other = sealing(since=5)
+    version = follower.status()["version"]
+    follower.keep(other, version=version)
+    follower.wait(lambda: has(follower, other.name), "it has the other key")
+    assert follower.status()["version"] == version
+    assert follower.status()["store"]["state"] == "live"
+
+
 @pytest.mark.parametrize("what", ["garbage", "empty", "another key", "gone"])
 def test_what_cannot_be_used_leaves_the_last_good_set(minting, follower,
                                                       what):

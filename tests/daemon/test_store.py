@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from host import sealing
 from daemon import QUICK, Daemon, fill_up, mounted, read, replace, ticks
 
 
@@ -99,6 +100,17 @@ def test_a_set_of_another_farm_key_is_left_alone(stekd):
     assert "farm key" in answer[-1]["error"]
     assert store(stekd)["error"] == said
     assert stekd.said().count("store failed") == 1
+    os.unlink(stekd.set_path)
+    wait_store(stekd, "live")
+    wait_saved(stekd)
+
+
+def test_another_set_of_the_same_version_is_told_and_can_be_removed(stekd):
+    sealing_ = stekd.status()["sealing"]
+    stekd.keep(sealing(), version=stekd.kept()[0])
+    said = wait_store(stekd, "failing")["error"]
+    assert "other keys" in said and "Remove the file" in said
+    assert stekd.status()["sealing"] == sealing_
     os.unlink(stekd.set_path)
     wait_store(stekd, "live")
     wait_saved(stekd)

@@ -95,7 +95,7 @@ add_throwaway(struct loop *loop, struct stek_set *set, int64_t now)
 }
 
 void
-loop_publish(struct loop *loop, bool revoking)
+loop_publish(struct loop *loop, int64_t revoked)
 {
 	const struct stek_set *set = loop->rotate.set;
 	int64_t now = clock_now();
@@ -111,7 +111,7 @@ loop_publish(struct loop *loop, bool revoking)
 		if (!seals &&
 		    (loop->conf->targets[i].format->flags & FORMAT_RING) == 0)
 			add_throwaway(loop, loop->view, now);
-		target_update(&loop->targets[i], loop->view, revoking);
+		target_update(&loop->targets[i], loop->view, revoked);
 	}
 	stek_set_clear(loop->view);
 	if (seals)
@@ -194,7 +194,7 @@ inherit(struct loop *loop, const struct target *old, size_t count)
 			if (strcmp(loop->conf->targets[i].path,
 			        old[j].conf->path) == 0) {
 				loop->targets[i].stale = old[j].stale;
-				loop->targets[i].revoking = old[j].revoking;
+				loop->targets[i].revoked = old[j].revoked;
 				loop->targets[i].owed = old[j].owed;
 				loop->targets[i].written = old[j].written;
 				loop->targets[i].failures = old[j].failures;

@@ -37,8 +37,11 @@ struct loop {
 /* Run until told to stop; the exit status. */
 int loop_run(struct loop *);
 
-/* Give every target the set as it is now. */
-void loop_publish(struct loop *, bool revoking);
+/*
+ * Give every target the set as it is now.  revoked: when the last of the keys
+ * that were revoked with this would have died; 0: none was.
+ */
+void loop_publish(struct loop *, int64_t revoked);
 
 /* A target's file was placed, or could not be: servers may start. */
 void loop_placed(struct loop *);

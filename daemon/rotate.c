@@ -15,17 +15,19 @@
 #define WAKE_MAX   300 /* s until it is planned again, if a plan failed */
 #define PLAN_TRIES 3 /* while others swap faster */
 
-/* Is there a key in `old` that lives on but is not in `new`? */
-static bool
-takes_away(const struct stek_set *old, const struct stek_set *new, int64_t now)
+/* When the last of the keys that are taken away would have died; 0: none. */
+static int64_t
+last_taken(const struct stek_set *old, const struct stek_set *new, int64_t now)
 {
+	int64_t last = 0;
 	size_t i;
 
 	for (i = 0; i < old->count; i++)
 		if (stek_key_state(&old->keys[i], now) != STEK_DEAD &&
-		    stek_set_find(new, old->keys[i].name) == NULL)
-			return true;
-	return false;
+		    stek_set_find(new, old->keys[i].name) == NULL &&
+		    old->keys[i].open_until > last)
+			last = old->keys[i].open_until;
+	return last;
 }
 
 static void
@@ -42,15 +44,17 @@ log_set(const char *msg, const struct stek_set *set, int64_t now)
 	    log_number(count, (int64_t)set->count), "sealing", name, NULL);
 }
 
+/* Or is it only that the plan buries keys, or makes room for one? */
 static void
-adopt(struct rotate *rotate, const struct stek_set *next, const char *msg)
+adopt(struct rotate *rotate, const struct stek_set *next, bool revoking,
+    const char *msg)
 {
 	int64_t now = clock_now();
-	bool revoking = takes_away(rotate->set, next, now);
+	int64_t taken = revoking ? last_taken(rotate->set, next, now) : 0;
 
 	stek_set_copy(rotate->set, next);
 	log_set(msg, rotate->set, now);
-	loop_publish(rotate->loop, revoking);
+	loop_publish(rotate->loop, taken);
 }
 
 /* Another host's or an operator's set, if the store has a newer one. */
@@ -64,7 +68,7 @@ look_at_store(struct rotate *rotate)
 		return LOOK_FAILED;
 	seen = rotate_store_look(rotate, found);
 	if (seen == LOOK_NEWER)
-		adopt(rotate, found, "took a newer set");
+		adopt(rotate, found, true, "took a newer set");
 	stek_set_free(found);
 	return seen;
 }
@@ -121,7 +125,7 @@ save_and_adopt(struct rotate *rotate, const struct stek_set *next,
 	}
 	if (revoking && rotate->unsaved)
 		rotate_store_revoked(rotate, next);
-	adopt(rotate, next, msg);
+	adopt(rotate, next, revoking, msg);
 	return true;
 }
 
@@ -133,7 +137,7 @@ settle(struct rotate *rotate)
 	    rotate_store_save(rotate, rotate->set) == STORE_CONFLICT &&
 	    yield_to_store(rotate))
 		return false;
-	loop_publish(rotate->loop, false);
+	loop_publish(rotate->loop, 0);
 	return true;
 }
 
@@ -145,7 +149,7 @@ follow(struct rotate *rotate, int64_t now)
 
 	if (rotate_store_due(rotate))
 		(void)look_at_store(rotate);
-	loop_publish(rotate->loop, false);
+	loop_publish(rotate->loop, 0);
 	wake = stek_set_wake(rotate->set, now);
 	if (rotate->loop->throwaway->seal_until > now &&
 	    rotate->loop->throwaway->seal_until < wake)

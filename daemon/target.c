@@ -70,6 +70,24 @@ pay(struct target *target)
 		target->owed = false;
 }
 
+/* Is it about a key that was revoked and would still be alive? */
+static bool
+is_revoking(const struct target *target)
+{
+	return target->revoked > clock_now();
+}
+
+/* A revocation from before stekd was started: no key lives longer. */
+static void
+remember_revocation(struct target *target)
+{
+	const struct stek_policy *policy = &target->loop->conf->policy;
+
+	if (target->revoked == 0)
+		target->revoked = clock_now() + policy->lead +
+		                  2 * policy->rotate + policy->tickets;
+}
+
 static void
 settle(struct target *target, enum target_state state)
 {
@@ -81,7 +99,7 @@ settle(struct target *target, enum target_state state)
 			    target->conf->name, NULL);
 		pay(target);
 		target->applied = target->version;
-		target->revoking = false;
+		target->revoked = 0;
 		target->told_twice = false;
 		target->attempts = 0;
 		target->next_try = 0;
@@ -130,7 +148,7 @@ arrive(struct target *target, enum target_state state)
 	}
 	pay(target);
 	target->applied = target->version;
-	target->revoking = false;
+	target->revoked = 0;
 	fail(target, TARGET_PLACE, target->left);
 }
 
@@ -141,7 +159,7 @@ ask(struct target *target, enum monitor_op op, const struct stek_set *set)
 	char text[CONF_WHY_LEN];
 	struct monitor_request request = {.op = op,
 	    .index = target->index,
-	    .revoking = target->revoking,
+	    .revoking = is_revoking(target),
 	    .renew = target->renew};
 	struct loop *loop = target->loop;
 
@@ -164,14 +182,14 @@ static bool
 needs_reload(const struct target *target)
 {
 	return target->stale && target->conf->reload[0] != '\0' &&
-	       (target->conf->format->tick == 0 || target->revoking);
+	       (target->conf->format->tick == 0 || is_revoking(target));
 }
 
 static void
 after_place(struct target *target, const struct monitor_reply *reply)
 {
-	bool must_forget = target->revoking && (target->conf->format->flags &
-	                                           FORMAT_REMEMBERS) != 0;
+	bool must_forget = is_revoking(target) && (target->conf->format->flags &
+	                                              FORMAT_REMEMBERS) != 0;
 
 	if (!reply->ok && reply->wait > 0) {
 		call_later(target, (int64_t)reply->wait * 1000);
@@ -189,7 +207,8 @@ after_place(struct target *target, const struct monitor_reply *reply)
 		fail(target, TARGET_PLACE,
 		    "the file is right, but this server keeps revoked keys in "
 		    "its memory until it is restarted; restart it now, and "
-		    "give the target a reload for the next time");
+		    "then stekd, and give the target a reload for the "
+		    "next time");
 		return;
 	}
 	target->step = needs_reload(target) ? TARGET_RELOAD : TARGET_PROBE;
@@ -220,7 +239,7 @@ probe(struct target *target)
 		return;
 	}
 	if (target->deadline == 0) {
-		if (!target->revoking || target->conf->reload[0] == '\0')
+		if (!is_revoking(target) || target->conf->reload[0] == '\0')
 			patience += target->conf->format->tick;
 		target->deadline = now + patience * 1000;
 		target->probes = 0;
@@ -236,7 +255,7 @@ probe(struct target *target)
 static bool
 is_lasting(struct target *target)
 {
-	if (!target->revoking || ++target->proofs >= PROOFS)
+	if (!is_revoking(target) || ++target->proofs >= PROOFS)
 		return true;
 	call_later(target, PROOF_PAUSE);
 	return false;
@@ -372,7 +391,8 @@ want(struct target *target, const struct stek_set *set, int64_t now)
 }
 
 void
-target_update(struct target *target, const struct stek_set *set, bool revoking)
+target_update(
+    struct target *target, const struct stek_set *set, int64_t revoked)
 {
 	struct stek_set *scoped = target->loop->scoped;
 	int64_t now = clock_now();
@@ -381,7 +401,7 @@ target_update(struct target *target, const struct stek_set *set, bool revoking)
 	/* The length of the scope was checked with the configuration. */
 	if (stek_scope_set(set, target->conf->scope, scoped) != STEK_OK)
 		return;
-	same = is_wanted(target, scoped, now) && revoking <= target->revoking;
+	same = is_wanted(target, scoped, now) && revoked <= target->revoked;
 	want(target, scoped, now);
 	stek_set_clear(scoped);
 	target->version = set->version;
@@ -392,7 +412,8 @@ target_update(struct target *target, const struct stek_set *set, bool revoking)
 			target->applied = target->version;
 		return;
 	}
-	target->revoking |= revoking;
+	if (revoked > target->revoked)
+		target->revoked = revoked;
 	target->state = TARGET_WORKING;
 	if (target->serial != 0)
 		target->again = true;
@@ -410,7 +431,8 @@ target_reply(struct target *target, const struct monitor_reply *reply)
 		target->written = clock_now();
 	if (reply->op == MONITOR_PLACE) {
 		target->stale |= reply->changed || reply->owed;
-		target->revoking |= reply->revoking;
+		if (reply->revoking)
+			remember_revocation(target);
 		target->owed = reply->owed;
 	}
 	if (target->again) {

@@ -38,7 +38,7 @@ struct target {
 	struct stek_set *wanted; /* its keys, in its scope */
 	enum stek_state states[STEK_KEYS_MAX]; /* of wanted, when it came */
 	uint64_t version; /* of the farm's set they come from */
-	bool revoking; /* a key was taken away before its time */
+	int64_t revoked; /* open_until of the last revoked key, or 0 */
 	bool stale; /* its server has not taken the file */
 	bool owed; /* the monitor has noted that */
 	bool renew; /* nor will it, unless the file looks newer */
@@ -70,8 +70,12 @@ STEK_CHECKED bool target_start(
     struct target *, struct loop *, const struct conf_target *, uint32_t index);
 void target_stop(struct target *);
 
-/* Bring this set (of the farm, not scoped) to the server. */
-void target_update(struct target *, const struct stek_set *, bool revoking);
+/*
+ * Bring this set (of the farm, not scoped) to the server.  revoked: as for
+ * loop_publish().
+ */
+void target_update(
+    struct target *, const struct stek_set *, int64_t revoked);
 
 /* A reply to a request of this target. */
 void target_reply(struct target *, const struct monitor_reply *);

@@ -2,11 +2,15 @@
 """A revocation: the key is out of every place at once, or it is said."""
 import os
 import shutil
+import time
 
 import pytest
 
-from host import sealing
+from host import Timed, sealing
+from keys import Key
 from daemon import Daemon, children, haproxy_keys, in_folder, in_ring, read
+
+KEYS_MAX = 16       # in a set
 
 
 @pytest.fixture
@@ -203,7 +207,8 @@ def test_a_server_that_remembers_and_is_not_reloaded_is_told(farm):
     daemon.add("web", "lighttpd")
     daemon.begin().wait_state("web", "applied")
     assert daemon.stek("revoke", "--all", check=False).returncode == 1
-    assert "restart" in daemon.wait_failed("web")["error"]
+    assert "restart it now, and then stekd" in daemon.wait_failed("web")[
+        "error"]
     daemon.targets.clear()
     daemon.add("web", "lighttpd", reload="true")
     daemon.configure()
@@ -222,4 +227,35 @@ def test_a_revocation_does_not_wait_for_a_server_that_polls(farm):
     before = read(path)
     daemon.stek("revoke", "--all")
     assert read(path) != before and len(read(count).splitlines()) == 1
+    daemon.stop()
+
+
+def test_a_key_that_makes_room_is_not_revoked(farm):
+    """So a server that remembers it need not be restarted."""
+    daemon = Daemon(farm)
+    path = daemon.add("web", "lighttpd")
+    daemon.begin().wait_state("web", "applied")
+    first = daemon.status()["sealing"]
+    for _ in range(KEYS_MAX):
+        os.utime(path, (0, 0))      # or stekd waits for lighttpd's minute
+        answer = daemon.ask({"do": "rotate", "now": True})
+        assert answer[-1] == {"done": True, "failed": 0}, answer
+    assert first not in [key["name"] for key in daemon.status()["keys"]]
+    daemon.stop()
+
+
+def test_a_revoked_key_need_not_be_forgotten_longer_than_it_lives(farm):
+    daemon = Daemon(farm)
+    daemon.add("web", "lighttpd")
+    daemon.stek("init")
+    now = int(time.time())
+    short = Timed(Key(), now - 60, now + 9, now + 10)
+    daemon.keep(short)
+    daemon.again()
+    daemon.wait_state("web", "applied")
+    assert daemon.stek("revoke", "--key", short.name,
+                       check=False).returncode == 1
+    assert "restart it now" in daemon.wait_failed("web")["error"]
+    assert daemon.wait_state("web", "applied", patience=60)["error"] is None
+    assert time.time() >= short.open_until
     daemon.stop()

@@ -4,7 +4,7 @@
  * file on a disk, a reload, a probe) is done by a worker forked for it, which
  * replies itself.  Of a target one worker at a time writes files: the one that
  * has the lock of owed.h, which the monitor takes for it, in the order of the
- * requests.  A ring that is in memory is mapped here, and published to here.
+ * requests.  A ring that is in memory is kept here (publish.h).
  */
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -25,6 +25,7 @@
 #include "monitor.h"
 #include "owed.h"
 #include "place.h"
+#include "publish.h"
 #include "reload.h"
 #include "wire.h"
 #include "worker.h"
@@ -46,7 +47,7 @@ struct monitor {
 	struct conf *conf;
 	uint8_t *message; /* guarded: requests hold keys */
 	struct stek_set *set; /* those of a PLACE, checked */
-	struct place_ring rings[CONF_TARGETS_MAX];
+	struct publish_kept rings[CONF_TARGETS_MAX];
 	struct workers workers;
 };
 
@@ -81,7 +82,7 @@ close_rings(struct monitor *monitor)
 	size_t i;
 
 	for (i = 0; i < monitor->conf->count; i++)
-		place_ring_drop(&monitor->rings[i]);
+		publish_drop(&monitor->rings[i]);
 }
 
 /*
@@ -106,17 +107,15 @@ work_place(struct monitor *monitor, const struct monitor_request *request,
     int owed, struct monitor_reply *reply)
 {
 	struct place_result result = {.ok = false};
-	struct place_ring ring = {0};
 
 	close_rings(monitor);
 	if (is_fit_to_place(monitor))
 		place_request(
-		    monitor->conf, request, monitor->set, &ring, owed, &result);
+		    monitor->conf, request, monitor->set, owed, &result);
 	else
 		(void)snprintf(result.why, sizeof(result.why),
 		    "a worker cannot lock its memory: %s; nothing was written",
 		    strerror(errno));
-	place_ring_drop(&ring);
 	sodium_memzero(monitor->message, MONITOR_REQUEST_MAX);
 	stek_set_clear(monitor->set);
 	(void)close(owed);
@@ -164,21 +163,18 @@ static bool
 place(struct monitor *monitor, const struct monitor_request *request,
     size_t len, struct monitor_reply *reply)
 {
-	struct place_ring *ring = &monitor->rings[request->index];
-	struct place_result result;
+	struct publish_kept *ring = &monitor->rings[request->index];
 
 	if (!wire_take_set(monitor->message, len, monitor->set)) {
 		(void)snprintf(reply->text, sizeof(reply->text),
 		    "the keys to be written are no set; nothing was written");
 		return false;
 	}
-	if (!place_ring_is_kept(
-	        &monitor->conf->targets[request->index], ring)) {
-		place_ring_drop(ring);
-		return start_placing(monitor, request, reply);
-	}
-	place_request(monitor->conf, request, monitor->set, ring, -1, &result);
-	report(&result, reply);
+	publish_yield(ring);
+	if (start_placing(monitor, request, reply))
+		return true;
+	if (ring->map != NULL)
+		publish_keep(&monitor->conf->targets[request->index], ring);
 	return false;
 }
 
@@ -231,6 +227,26 @@ task_of(const struct monitor_request *request)
 	}
 }
 
+/* A ring that was published to is kept, or again, or it is gone. */
+static void
+keep_ring(struct monitor *monitor, const struct worker_end *end)
+{
+	uint32_t index = end->request.index;
+	const struct conf_target *target;
+	struct publish_kept *ring;
+
+	if (end->request.op != MONITOR_PLACE || index >= monitor->conf->count ||
+	    worker_places(&monitor->workers, index, false))
+		return;
+	target = &monitor->conf->targets[index];
+	ring = &monitor->rings[index];
+	if (publish_is_kept(target, ring) ||
+	    (WIFEXITED(end->status) && WEXITSTATUS(end->status) == KEEP_RING))
+		publish_keep(target, ring);
+	else
+		publish_drop(ring);
+}
+
 /* A worker that was killed has not replied: do it for it. */
 static void
 reap(struct monitor *monitor, struct monitor_reply *reply)
@@ -240,18 +256,20 @@ reap(struct monitor *monitor, struct monitor_reply *reply)
 
 	while (worker_reap(&monitor->workers, &end)) {
 		request = &end.request;
-		if (WIFEXITED(end.status) &&
-		    WEXITSTATUS(end.status) == KEEP_RING &&
-		    request->index < monitor->conf->count &&
-		    !worker_places(&monitor->workers, request->index, false))
-			place_ring_keep(&monitor->conf->targets[request->index],
-			    &monitor->rings[request->index]);
+		keep_ring(monitor, &end);
 		if (!WIFSIGNALED(end.status) || end.given_up)
 			continue;
 		memset(reply, 0, offsetof(struct monitor_reply, text));
-		(void)snprintf(reply->text, sizeof(reply->text),
-		    "the process that was to %s was killed by signal %d",
-		    task_of(request), WTERMSIG(end.status));
+		if (WTERMSIG(end.status) == SIGBUS)
+			(void)snprintf(reply->text, sizeof(reply->text),
+			    "a file was cut short while stekd was at it, as "
+			    "its owner can do at any time; expected owner "
+			    "root:GROUP and mode 0640");
+		else
+			(void)snprintf(reply->text, sizeof(reply->text),
+			    "the process that was to %s was killed by signal "
+			    "%d",
+			    task_of(request), WTERMSIG(end.status));
 		answer(monitor, request, reply);
 	}
 }
@@ -280,7 +298,7 @@ give_up(struct monitor *monitor, struct monitor_reply *reply)
 static void
 keep_paths(struct monitor *monitor, const struct conf *next)
 {
-	struct place_ring kept[CONF_TARGETS_MAX];
+	struct publish_kept kept[CONF_TARGETS_MAX];
 	uint32_t map[CONF_TARGETS_MAX];
 	const struct conf *conf = monitor->conf;
 	size_t i, j;
@@ -292,7 +310,7 @@ keep_paths(struct monitor *monitor, const struct conf *next)
 			if (strcmp(next->targets[i].path,
 			        conf->targets[j].path) == 0) {
 				kept[i] = monitor->rings[j];
-				monitor->rings[j].ring = NULL;
+				monitor->rings[j].map = NULL;
 				map[j] = (uint32_t)i;
 			}
 	close_rings(monitor);

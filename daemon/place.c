@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "owed.h"
 #include "place.h"
+#include "publish.h"
 #include "safe.h"
 
 #define NAME_MAX_LEN 64
@@ -347,69 +348,16 @@ place_files(const struct conf_target *target, const struct place_how *how,
 		result->owed = owed_is(how->owed, &result->revoking);
 }
 
-/*
- * The ring's file may have been removed under us: readers to come need one.
- * Or its owner cut it short, and to write would be a fault.
- */
-bool
-place_ring_is_kept(
-    const struct conf_target *target, const struct place_ring *ring)
-{
-	struct stat st;
-
-	return ring->ring != NULL && lstat(target->path, &st) == 0 &&
-	       st.st_dev == ring->dev && st.st_ino == ring->ino &&
-	       st.st_size == ring->size && st.st_uid == target->uid &&
-	       st.st_gid == target->gid && (st.st_mode & 07777) == target->mode;
-}
-
-void
-place_ring_drop(struct place_ring *ring)
-{
-	stek_ring_close(ring->ring);
-	ring->ring = NULL;
-}
-
-static enum stek_err
-map_ring(const struct conf_target *target, struct place_ring *ring)
-{
-	enum stek_err err;
-	struct stat st;
-
-	place_ring_drop(ring);
-	err = stek_ring_create(target->path, target->mode, &ring->ring);
-	if (err != STEK_OK)
-		return err;
-	if (lchown(target->path, target->uid, target->gid) < 0 ||
-	    lstat(target->path, &st) < 0)
-		return STEK_ERR_SYSTEM;
-	ring->dev = st.st_dev;
-	ring->ino = st.st_ino;
-	ring->size = st.st_size;
-	return STEK_OK;
-}
-
-void
-place_ring_keep(const struct conf_target *target, struct place_ring *ring)
-{
-	if (map_ring(target, ring) != STEK_OK)
-		place_ring_drop(ring);
-}
-
 static void
 place_ring(const struct conf_target *target, bool allow_disk,
-    struct place_ring *ring, const struct stek_set *set,
-    struct place_result *result)
+    const struct stek_set *set, struct place_result *result)
 {
-	enum stek_err err = STEK_OK;
+	enum stek_err err;
 
 	memset(result, 0, sizeof(*result));
 	if (!check(target, allow_disk, &result->keep, result->why))
 		return;
-	if (!place_ring_is_kept(target, ring))
-		err = map_ring(target, ring);
-	if (err == STEK_OK)
-		err = stek_ring_publish(ring->ring, set);
+	err = publish_set(target, set);
 	result->ok = result->changed = err == STEK_OK;
 	if (err != STEK_OK)
 		fail(result, "%s: %s; its readers keep what they had",
@@ -463,8 +411,7 @@ place_set(const struct conf_target *target, const struct place_how *how,
 
 void
 place_request(const struct conf *conf, const struct monitor_request *request,
-    const struct stek_set *set, struct place_ring *ring, int owed,
-    struct place_result *result)
+    const struct stek_set *set, int owed, struct place_result *result)
 {
 	const struct conf_target *target = &conf->targets[request->index];
 	const struct place_how how = {.allow_disk = conf->allow_disk,
@@ -474,7 +421,7 @@ place_request(const struct conf *conf, const struct monitor_request *request,
 
 	memset(result, 0, sizeof(*result));
 	if ((target->format->flags & FORMAT_RING) != 0)
-		place_ring(target, conf->allow_disk, ring, set, result);
+		place_ring(target, conf->allow_disk, set, result);
 	else
 		place_set(target, &how, set, result);
 }

@@ -17,7 +17,7 @@ struct place_result {
 	bool changed; /* false: all was there already */
 	bool owed; /* the server has not taken it: see owed.h */
 	bool revoking; /* and what it has yet to take revokes a key */
-	bool keep; /* a ring that may be kept mapped: no disk is under it */
+	bool keep; /* a ring that may be kept: no disk is under it */
 	unsigned int wait; /* not ok: too soon after the last write */
 	char why[CONF_WHY_LEN]; /* ok: what is left to do, or "" */
 };
@@ -25,32 +25,12 @@ struct place_result {
 /* Does the target's folder exist, and on a disk? */
 bool place_on_disk(const struct conf_target *);
 
-/* A ring that is mapped, or zeroes. */
-struct place_ring {
-	struct stek_ring *ring;
-	dev_t dev;
-	ino_t ino;
-	off_t size;
-};
-
 /*
  * Write the set in the target's format, as far as what is there differs, or
- * map the ring if it is not, and publish to it.  Owed: from owed_lock(), or -1
- * for a ring.  For a target with a reload, what was written is owed to its
- * server until owed_forget().
+ * publish it to the ring.  Owed: from owed_lock().  For a target with a
+ * reload, what was written is owed to its server until owed_forget().
  */
 void place_request(const struct conf *, const struct monitor_request *,
-    const struct stek_set *, struct place_ring *, int owed,
-    struct place_result *);
-
-/*
- * Map, and so lock, one that another process has published to and found to be
- * in memory.  If that fails, it is mapped by no one until the next time.
- */
-void place_ring_keep(const struct conf_target *, struct place_ring *);
-
-/* Is it mapped, and is that what lies at the target's path? */
-bool place_ring_is_kept(const struct conf_target *, const struct place_ring *);
-void place_ring_drop(struct place_ring *);
+    const struct stek_set *, int owed, struct place_result *);
 
 #endif

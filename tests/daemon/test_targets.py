@@ -4,6 +4,7 @@ Targets that fail, each for a reason of its own and all at once: each is shown
 failed with a text that helps, none keeps another one waiting, and each
 recovers once it is mended.
 """
+import contextlib
 import os
 import shutil
 import signal
@@ -410,6 +411,36 @@ def test_a_ring_cut_short_by_its_owner_is_made_anew(quiet):
     quiet.stek("rotate", "--now")
     quiet.wait_state("ring", "applied")
     assert os.stat(path).st_size == size
+
+
+def test_who_cuts_his_ring_short_harms_no_other(quiet):
+    """
+    Its length is right again, but behind it there is no memory: the next who
+    touches it is killed.  That is a worker, not the monitor.
+    """
+    os.mkdir(quiet.path("small"), 0o755)
+    other = quiet.add("other", "haproxy")
+    with mounted(quiet.path("small"), "size=64k,mode=755"):
+        path = quiet.add("ring", "ring", path=quiet.path("small/ring"),
+                         owner="nobody:nogroup")
+        quiet.begin().wait_settled()
+        monitor, size = quiet.monitor(), os.stat(path).st_size
+        ballast = fill_up(quiet.path("small"))
+        os.truncate(path, 0)
+        with open(ballast, "ab", buffering=0) as file:
+            with contextlib.suppress(OSError):
+                while True:
+                    file.write(bytes(4096))
+        os.truncate(path, size)
+        quiet.stek("rotate", "--now", check=False)
+        assert "cut short" in quiet.wait_failed("ring")["error"]
+        assert quiet.monitor() == monitor
+        quiet.wait_state("other", "applied")
+        assert haproxy_keys(other)[1][0] == quiet.status()["sealing"]
+        os.unlink(ballast)
+        quiet.hup()
+        quiet.wait_state("ring", "applied")
+        quiet.stop()
 
 
 @pytest.mark.parametrize("what", [b"", b"garbage", bytes(8192), "folder"])

@@ -12,10 +12,10 @@
  * before it calls anybody, we set to the same value in every process of a
  * scope; the keys stay as they are.  When it encrypts a ticket with its key,
  * we do it with the ring's, and the same for the MAC; the first 4 bytes of
- * the IV then tell which key of the ring that was.  What really goes into
- * AES-CBC is the encryption of that IV with the same key, so that it cannot
- * be foreseen.  When NSS opens a ticket, we look for the key by those bytes
- * and prove the MAC; with no such key, NSS's own must fit.
+ * the IV then tell which key of the ring that was.  AES-CBC itself begins
+ * with a MAC of that IV, so that it cannot be foreseen.  When NSS opens a
+ * ticket, we look for the key by those bytes and prove the MAC; with no such
+ * key, NSS's own must fit.
  *
  * The secret in a ticket is wrapped once more, with a key of the process.
  * With the ticket keys alone a sibling would unwrap it to garbage, and the

@@ -163,12 +163,6 @@ bool nss_is_ssl(const void *address);
 /* The same of one that takes keys: nss_interface.c. */
 bool nss_is_willing(const void *address);
 
-/* --- nss_seal.c ---------------------------------------------------------- */
-
-/* What AES-CBC begins with, of what stands on the wire. */
-bool nss_effective_iv(const struct nss_key *, const uint8_t *wire,
-    uint8_t iv[NSS_IV_LEN]);
-
 /* --- nss_ticket.c: the plaintext of a ticket ---------------------------- */
 
 struct nss_ticket {
@@ -205,6 +199,9 @@ PK11SymKey *nss_key_aes(const struct nss_key *);
 const uint8_t *nss_key_id(const struct nss_key *);
 void nss_key_mac(const struct nss_key *, const uint8_t *, size_t,
     uint8_t mac[NSS_MAC_LEN]);
+/* What AES-CBC begins with, of what stands on the wire. */
+void nss_key_iv(const struct nss_key *, const uint8_t wire[NSS_IV_LEN],
+    uint8_t iv[NSS_IV_LEN]);
 
 /* NSS shuts down: it gets back all that is of it. */
 void nss_ring_forget(void);

@@ -49,18 +49,6 @@ PK11_WrapSymKey(CK_MECHANISM_TYPE type, SECItem *param, PK11SymKey *wrapping,
 	return rv;
 }
 
-/* What AES-CBC begins with, of what stands on the wire. */
-bool
-nss_effective_iv(
-    const struct nss_key *key, const uint8_t *wire, uint8_t iv[NSS_IV_LEN])
-{
-	unsigned int len = 0;
-
-	return nss_real()->PK11_Encrypt(nss_key_aes(key), CKM_AES_ECB, NULL, iv,
-	           &len, NSS_IV_LEN, wire, NSS_IV_LEN) == SECSuccess &&
-	       len == NSS_IV_LEN;
-}
-
 /* The ticket with its secret bare; NULL: it cannot be had.  To be freed. */
 static uint8_t *
 bare(const struct nss_thread *t, const struct nss_ticket *ticket,
@@ -122,8 +110,8 @@ seal_with(struct nss_key *key, const struct nss_ticket *ticket, uint8_t *out,
 	/* NSS's own is the same in processes forked from one. */
 	memcpy(first, nss_key_id(key), NSS_ID_LEN);
 	randombytes_buf(first + NSS_ID_LEN, sizeof(first) - NSS_ID_LEN);
-	if (nss_effective_iv(key, first, iv) &&
-	    nss_real()->PK11_Encrypt(nss_key_aes(key), CKM_AES_CBC_PAD, &param,
+	nss_key_iv(key, first, iv);
+	if (nss_real()->PK11_Encrypt(nss_key_aes(key), CKM_AES_CBC_PAD, &param,
 	        out, out_len, max, copy, len) == SECSuccess) {
 		memcpy(wire, first, sizeof(first));
 		done = true;

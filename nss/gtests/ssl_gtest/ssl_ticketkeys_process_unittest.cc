@@ -23,6 +23,7 @@
 #include <thread>
 #include <vector>
 
+#include "pk11pub.h"
 #include "private/pprio.h"
 #include "secmod.h"
 #include "ssl.h"
@@ -224,6 +225,49 @@ TEST_P(TicketKeysProcessTest, KeysAreNotInheritedAndDoNoHarm) {
   EXPECT_EQ(kFull, ConnectToProcess("rsa", Nothing));
   EXPECT_EQ(kFull, ConnectToProcess("rsa", SetKey));
   EXPECT_EQ(kResumed, ConnectToProcess("rsa", SetKey));
+}
+
+class TicketKeyFipsTest : public ::testing::Test {};
+
+// No secret leaves or enters a token in FIPS mode.
+static const int kNoFips = 77;
+
+static int SetKeysInFipsMode() {
+  ScopedPK11SlotInfo slot;
+  SECMODModule* module = SECMOD_GetInternalModule();
+  if (SECMOD_RestartModules(PR_TRUE) != SECSuccess || !SetKey()) {
+    return 1;
+  }
+  if (PK11_IsFIPS() ||
+      SECMOD_DeleteInternalModule(std::string(module->commonName).c_str()) !=
+          SECSuccess ||
+      !PK11_IsFIPS()) {
+    return kNoFips;
+  }
+  slot.reset(PK11_GetInternalSlot());
+  ScopedPK11SymKey enc(
+      PK11_KeyGen(slot.get(), CKM_AES_CBC, nullptr, 32, nullptr));
+  ScopedPK11SymKey mac(
+      PK11_KeyGen(slot.get(), CKM_SHA256_HMAC, nullptr, 32, nullptr));
+  SSLSessionTicketKey handles = {{1}, enc.get(), mac.get(), 1, PR_INT64_MAX};
+  bool refused = enc && mac && !SetKey() &&
+                 SSL_SetSessionTicketKeys(&handles, 1) == SECFailure &&
+                 SSL_SetSessionTicketKeys(nullptr, 0) == SECSuccess;
+  return refused ? 0 : 1;
+}
+
+TEST_F(TicketKeyFipsTest, KeysCannotBeSet) {
+  pid_t pid = fork();
+  if (pid == 0) {
+    _exit(SetKeysInFipsMode());
+  }
+  int status = -1;
+  EXPECT_EQ(pid, waitpid(pid, &status, 0));
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == kNoFips) {
+    GTEST_SKIP() << "this softoken has no FIPS mode";
+  }
+  EXPECT_EQ(0, WEXITSTATUS(status));
 }
 
 INSTANTIATE_TEST_SUITE_P(TicketKeys, TicketKeysProcessTest,

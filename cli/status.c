@@ -237,6 +237,7 @@ put_text(const json_t *status)
 	put_store(json_object_get(status, "store"));
 	put_wrong(status, "conf_error", "the configuration was refused");
 	put_wrong(status, "metrics_error", "metrics");
+	put_wrong(status, "clock_error", "keys do not move on");
 	(void)printf("\nkeys\n");
 	put_answered_keys(status, now, colour);
 	put_targets(status, now, colour);
@@ -256,7 +257,8 @@ is_good(const json_t *status)
 			return false;
 	return strcmp(ask_text(store, "state"), "live") == 0 &&
 	       ask_text(status, "conf_error")[0] == '\0' &&
-	       ask_text(status, "metrics_error")[0] == '\0';
+	       ask_text(status, "metrics_error")[0] == '\0' &&
+	       ask_text(status, "clock_error")[0] == '\0';
 }
 
 static bool

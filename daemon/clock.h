@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The two clocks: what time it is, and how much of it has passed.
+ * The clocks: what time it is, and how much of it has passed.
  *
  * Never here: waiting.
  * Invariant: clock_now() never says an earlier second than a timer of
@@ -17,5 +17,8 @@ int64_t clock_now(void);
 
 /* Milliseconds since some moment; never set. */
 int64_t clock_ms(void);
+
+/* Seconds since boot, those in which the host was suspended too; never set. */
+int64_t clock_boot(void);
 
 #endif

@@ -127,6 +127,9 @@ fill(struct evbuffer *out, const struct loop *loop)
 	    rotate->error[0] == '\0');
 	put(out, "store_errors_total", "counter",
 	    "Uses of the store that failed.", (int64_t)rotate->store_errors);
+	put(out, "clock_ok", "gauge",
+	    "0 while keys are not planned by a clock that jumped ahead.",
+	    !rotate->doubt.open);
 	put(out, "rotations_total", "counter",
 	    "Changes of the set that this stekd made.",
 	    (int64_t)rotate->rotations);

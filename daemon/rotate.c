@@ -13,6 +13,7 @@
 #include "rotate_store.h"
 
 #define WAKE_MAX   300 /* s until it is planned again, if a plan failed */
+#define CLOCK_SET  "the clock was set; planning anew"
 #define PLAN_TRIES 3 /* while others swap faster */
 
 /* When the last of the keys that are taken away would have died; 0: none. */
@@ -90,8 +91,10 @@ arm(struct rotate *rotate, int64_t wake)
 	if (timerfd_settime(rotate->timerfd,
 	        TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &spec, NULL) == 0)
 		return true;
-	if (errno == ECANCELED)
+	if (errno == ECANCELED) {
+		log_line(LOG_WARNING, CLOCK_SET, NULL);
 		return false;
+	}
 	log_line(LOG_ERR, "cannot set the timer", "why", strerror(errno), NULL);
 	return true;
 }
@@ -141,7 +144,7 @@ settle(struct rotate *rotate)
 	return true;
 }
 
-/* Returns when to wake, as do the next two. */
+/* Returns when to wake, as do those below. */
 static int64_t
 follow(struct rotate *rotate, int64_t now)
 {
@@ -186,14 +189,29 @@ plan_and_save(struct rotate *rotate, struct stek_set *next)
 	return tries < PLAN_TRIES ? wake : now + 1;
 }
 
+/* The clock is in doubt: servers go by it, but the farm's set does not. */
+static int64_t
+wait_out(struct rotate *rotate, int64_t left)
+{
+	int64_t now = clock_now(), wake;
+
+	if (rotate->unsaved)
+		(void)settle(rotate);
+	wake = follow(rotate, now);
+	return wake < now + left ? wake : now + left;
+}
+
 static int64_t
 move_on(struct rotate *rotate)
 {
 	struct stek_set *next;
-	int64_t wake;
+	int64_t wake, left;
 
 	if (!rotate->loop->conf->mint)
 		return follow(rotate, clock_now());
+	left = doubt_look(&rotate->doubt);
+	if (left > 0)
+		return wait_out(rotate, left);
 	next = stek_set_new();
 	if (next == NULL) {
 		log_line(LOG_ERR, "no memory to plan with", NULL);
@@ -223,7 +241,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	if (read(fd, &expirations, sizeof(expirations)) < 0) {
 		if (errno == EAGAIN)
 			return;
-		log_line(LOG_WARNING, "the clock was set; planning anew", NULL);
+		log_line(LOG_WARNING, CLOCK_SET, NULL);
 	}
 	rotate_wake(arg);
 }
@@ -256,6 +274,7 @@ carry_out(struct rotate *rotate,
 	*changed = false;
 	if (next == NULL)
 		return STEK_ERR_MEMORY;
+	doubt_end(&rotate->doubt);
 	for (tries = 0; tries < PLAN_TRIES; tries++) {
 		err = request(rotate, clock_now(), arg, next);
 		*changed =
@@ -351,6 +370,7 @@ rotate_start(struct rotate *rotate, struct loop *loop)
 	}
 	if (!rotate_store_first(rotate))
 		return false;
+	doubt_begin(&rotate->doubt, rotate->set);
 	if (rotate->stored > 0)
 		log_set("keys read from the store", rotate->set, clock_now());
 	rotate->timer = event_new(loop->base, rotate->timerfd,

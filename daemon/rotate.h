@@ -11,6 +11,7 @@
 #ifndef STEK_ROTATE_H
 #define STEK_ROTATE_H
 
+#include "doubt.h"
 #include "store.h"
 
 #define ROTATE_REVOKED_MAX 64
@@ -31,6 +32,7 @@ struct rotate {
 	char error[CONF_WHY_LEN]; /* of the store, or "" */
 	unsigned int attempts; /* at the store that failed in a row */
 	int64_t retry; /* ditto, when to try it again, by clock_ms(); or 0 */
+	struct doubt doubt;
 	int64_t wake; /* when the timer fires, or 0 */
 	int timerfd; /* or -1 */
 	struct event *timer;

@@ -115,14 +115,15 @@ status_object(const struct loop *loop)
 		    targets, target_object(&loop->targets[i]));
 	return json_pack(
 	    "{s:b, s:s, s:i, s:I, s:I, s:b, s:{s:I, s:I, s:I}, "
-	    "s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}}",
+	    "s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}}",
 	    "done", 1, "farm", loop->conf->farm, "pid", (int)getpid(),
 	    "version", (json_int_t)set->version, "now", (json_int_t)now, "mint",
 	    (int)loop->conf->mint, "policy", "rotate",
 	    (json_int_t)policy->rotate, "tickets", (json_int_t)policy->tickets,
 	    "lead", (json_int_t)policy->lead, "store", store_object(rotate),
 	    "conf_error", text_or_null(loop->conf_error), "metrics_error",
-	    text_or_null(metrics_error(loop)), "wake",
+	    text_or_null(metrics_error(loop)), "clock_error",
+	    text_or_null(rotate->doubt.why), "wake",
 	    number_or_null(rotate->wake), "sealing", text_or_null(name), "keys",
 	    keys, "targets", targets, "counters", "rotations",
 	    (json_int_t)rotate->rotations, "revocations",

@@ -3,9 +3,10 @@
  * Loaded before libc (LD_PRELOAD) into stekd: sets its clock, and nobody
  * else's, while it runs.
  *
- * SHIFT names a file of three 64-bit numbers: seconds that are added to
- * CLOCK_REALTIME, how often they were changed, and seconds that are to be
- * added at the very moment at which the timer is set next.  When they are, a
+ * SHIFT names a file of four 64-bit numbers: seconds that are added to
+ * CLOCK_REALTIME, how often they were changed, seconds that are to be added
+ * at the very moment at which the timer is set next, and seconds that are
+ * added to CLOCK_BOOTTIME, as if the host had been suspended.  When they are, a
  * timer with TFD_TIMER_CANCEL_ON_SET does what timerfd_create(2) says: it
  * becomes readable, and a read gives ECANCELED; or setting it does.
  *
@@ -33,6 +34,7 @@ struct clock {
 	_Atomic int64_t shift;
 	_Atomic uint64_t changes;
 	_Atomic int64_t trap;
+	_Atomic int64_t slept;
 };
 
 static struct clock *set;
@@ -62,6 +64,22 @@ shift(void)
 	return set == NULL ? 0 : atomic_load(&set->shift);
 }
 
+static uint64_t
+changes(void)
+{
+	return set == NULL ? 0 : atomic_load(&set->changes);
+}
+
+static bool
+spring(void)
+{
+	int64_t trap = set == NULL ? 0 : atomic_exchange(&set->trap, 0);
+
+	if (trap != 0)
+		atomic_fetch_add(&set->shift, trap);
+	return trap != 0;
+}
+
 int
 clock_gettime(clockid_t id, struct timespec *now)
 {
@@ -69,6 +87,8 @@ clock_gettime(clockid_t id, struct timespec *now)
 
 	if (failed == 0 && id == CLOCK_REALTIME)
 		now->tv_sec += shift();
+	if (failed == 0 && id == CLOCK_BOOTTIME && set != NULL)
+		now->tv_sec += atomic_load(&set->slept);
 	return failed;
 }
 
@@ -88,16 +108,14 @@ timerfd_settime(
     int fd, int flags, const struct itimerspec *value, struct itimerspec *old)
 {
 	struct itimerspec moved = *value;
-	int64_t trap = 0;
+	bool late = false;
 	int failed;
 
 	if ((flags & TFD_TIMER_CANCEL_ON_SET) != 0) {
-		trap = set == NULL ? 0 : atomic_exchange(&set->trap, 0);
-		if (trap != 0)
-			atomic_fetch_add(&set->shift, trap);
+		late = spring() || (timer == fd && changes() != seen);
 		timer = fd;
 		cancelled = false;
-		seen = set == NULL ? 0 : atomic_load(&set->changes);
+		seen = changes();
 		if (moved.it_value.tv_sec != 0)
 			moved.it_value.tv_sec -= shift();
 		/* The kernel takes no time before 1970; so long ago is now. */
@@ -105,7 +123,7 @@ timerfd_settime(
 			moved.it_value.tv_sec = 1;
 	}
 	failed = (int)syscall(SYS_timerfd_settime, fd, flags, &moved, old);
-	if (trap == 0 || failed != 0)
+	if (!late || failed != 0)
 		return failed;
 	errno = ECANCELED;
 	return -1;
@@ -117,8 +135,7 @@ look(void)
 {
 	const struct itimerspec now = {.it_value.tv_nsec = 1};
 
-	if (set == NULL || timer < 0 || cancelled ||
-	    atomic_load(&set->changes) == seen)
+	if (set == NULL || timer < 0 || cancelled || changes() == seen)
 		return;
 	cancelled = true;
 	(void)syscall(SYS_timerfd_settime, timer, 0, &now, NULL);
@@ -146,7 +163,7 @@ read(int fd, void *to, size_t len)
 	if (fd != timer || !cancelled)
 		return n;
 	cancelled = false;
-	seen = atomic_load(&set->changes);
+	seen = changes();
 	errno = ECANCELED;
 	return -1;
 }

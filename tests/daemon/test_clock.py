@@ -26,18 +26,21 @@ class Clock:
         self.path = path
         self.shift = None
         self.changes = 0
+        self.slept = 0
         self.set(0)
 
     def set(self, shift, trap=0):
         """
         This many seconds beside the machine's, and then, when stekd next
-        sets its timer, set ahead by `trap` in that moment.
+        sets its timer, set ahead by `trap` in that moment.  self.slept
+        seconds more have passed since boot.
         """
         self.changes += self.shift != shift
         self.shift = shift
         mode = "r+b" if os.path.exists(self.path) else "w+b"
         with open(self.path, mode) as file:
-            file.write(struct.pack("=qQq", shift, self.changes, trap))
+            file.write(struct.pack("=qQqq", shift, self.changes, trap,
+                                   self.slept))
         self.shift += trap
 
     def now(self):
@@ -64,6 +67,11 @@ class Shifted(Daemon):
         self.wait_settled()
         assert abs(self.status()["now"] - self.clock.now()) < 5
 
+    def sleep(self, seconds):
+        """The host is suspended for that long."""
+        self.clock.slept += seconds
+        self.set(self.clock.shift + seconds)
+
     def keys(self, *states):
         return [key["name"] for key in self.status()["keys"]
                 if key["state"] in states]
@@ -73,7 +81,7 @@ class Shifted(Daemon):
         status = self.status()
         sealing, = self.keys("sealing")
         assert status["sealing"] == sealing
-        names = sorted(key["name"] for key in status["keys"])
+        names = sorted(self.keys("pending", "sealing", "opening"))
         assert in_folder(self.folder) == names
         assert haproxy_keys(self.file)[1][0] == sealing
         for name in names:
@@ -99,10 +107,10 @@ def test_a_day_goes_by_key_by_key(stekd):
     born = stekd.status()["keys"][0]["seal_from"]
     start = born - int(time.time())
     for hour in range(1, 25):
-        stekd.set(start + hour * HOUR - 9 * 60)
+        stekd.sleep(start + hour * HOUR - 9 * 60 - stekd.clock.shift)
         pending, = stekd.keys("pending")
         assert stekd.check() == order[-1]
-        stekd.set(start + hour * HOUR + 2)
+        stekd.sleep(9 * 60 + 2)
         assert stekd.check() == pending
         order.append(pending)
         # Whose tickets can be two hours old: those of the last three hours.
@@ -110,10 +118,10 @@ def test_a_day_goes_by_key_by_key(stekd):
     assert len(set(order)) == 25
 
 
-def test_a_leap_of_a_week_leaves_a_key_that_seals_and_no_old_one(stekd):
+def test_a_week_asleep_leaves_a_key_that_seals_and_no_old_one(stekd):
     stekd.wait_settled()
     old = stekd.check()
-    stekd.set(7 * DAY)
+    stekd.sleep(7 * DAY)
     assert stekd.check() != old
     assert old not in in_folder(stekd.folder)
     assert not in_ring(stekd.ring, old)
@@ -129,14 +137,17 @@ def test_set_back_it_seals_on_and_old_tickets_open(stekd, back):
     stekd.set(0)
     stekd.check()
     assert old in in_folder(stekd.folder), "its tickets open no more"
-    stekd.set(9 * HOUR)
+    stekd.sleep(9 * HOUR)
     stekd.check()
     assert old not in in_folder(stekd.folder)
 
 
 def test_back_and_forth_for_a_while_it_keeps_few_keys(stekd):
     for i in range(10):
-        stekd.set(-DAY if i % 2 == 0 else DAY)
+        if i % 2 == 0:
+            stekd.set(-DAY)
+        else:
+            stekd.sleep(2 * DAY)
         stekd.check()
         assert len(stekd.status()["keys"]) <= 8
 
@@ -209,3 +220,108 @@ def test_set_back_while_the_store_fails_it_is_tried_again_as_soon(farm):
     os.chmod(daemon.set_path, 0o600)    # of which no watch tells
     daemon.wait(lambda: daemon.status()["version"] == 6, "it works again")
     daemon.stop()
+
+
+# --- a clock that jumps ahead ----------------------------------------------
+
+YEAR = 365 * DAY
+STANDS = 10 * 60 + 1
+
+
+def doubted(daemon):
+    """
+    No key was made or buried, and that is told; servers go by the clock.
+    """
+    status = daemon.status()
+    assert "ahead" in status["clock_error"] and "stek rotate" in status["clock_error"]
+    assert daemon.said().count("the clock is not believed") == 1
+    assert status["version"] == daemon.kept()[0]
+    own = haproxy_keys(daemon.file)[1][0]
+    assert own not in [key.name for key in daemon.kept()[1]]
+    assert status["sealing"] is None and not in_ring(daemon.ring, own)
+
+
+def believed(daemon):
+    """And the keys moved on."""
+    assert daemon.status()["clock_error"] is None
+    return daemon.check()
+
+
+def test_a_year_ahead_and_back_costs_no_key(stekd):
+    stekd.wait_settled()
+    sealing_ = stekd.check()
+    kept = stekd.kept()
+    stekd.set(YEAR)
+    doubted(stekd)
+    assert stekd.stek("status", check=False).returncode == 1
+    assert stekd.kept() == kept
+    stekd.set(0)
+    assert believed(stekd) == sealing_
+    assert stekd.kept() == kept
+
+
+def test_a_clock_that_stands_ahead_is_believed(stekd):
+    stekd.wait_settled()
+    old = stekd.check()
+    stekd.set(YEAR)
+    doubted(stekd)
+    stekd.sleep(5 * 60)
+    doubted(stekd)
+    stekd.sleep(STANDS - 5 * 60)
+    assert believed(stekd) != old
+    assert old not in [key.name for key in stekd.kept()[1]]
+
+
+def test_one_that_goes_on_jumping_is_not(stekd):
+    stekd.wait_settled()
+    stekd.check()
+    kept = stekd.kept()
+    stekd.set(YEAR)
+    stekd.sleep(9 * 60)
+    stekd.set(2 * YEAR)
+    stekd.sleep(9 * 60)
+    assert stekd.status()["clock_error"] is not None
+    assert stekd.kept() == kept
+
+
+def test_who_asks_for_a_rotation_believes_it(stekd):
+    stekd.wait_settled()
+    old = stekd.check()
+    stekd.set(YEAR)
+    doubted(stekd)
+    stekd.stek("rotate", "--now")
+    assert believed(stekd) != old
+
+
+@pytest.fixture
+def left(farm):
+    """Not started yet, with a key in its store."""
+    daemon = Shifted(farm)
+    daemon.stek("init")
+    daemon.keep(sealing(), version=5)
+    yield daemon
+    daemon.stop()
+
+
+def uptime():
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME))
+
+
+def test_just_booted_with_all_keys_dead_it_waits_for_the_clock(left):
+    """As of a host whose battery is empty."""
+    left.clock.slept = 60 - uptime()
+    left.clock.set(YEAR)
+    left.again()
+    left.wait_settled()
+    doubted(left)
+    left.set(0)
+    assert believed(left) == left.kept()[1][0].name
+
+
+def test_booted_long_ago_it_does_not(left):
+    """It was stekd that did not run."""
+    left.clock.slept = 3600
+    left.clock.set(YEAR)
+    left.again()
+    left.wait_settled()
+    believed(left)

@@ -14,6 +14,7 @@
 
 #define WAKE_MAX   300 /* s until it is planned again, if a plan failed */
 #define CLOCK_SET  "the clock was set; planning anew"
+#define LOOK_MAX   60 /* s until a remote store is looked at again */
 #define PLAN_TRIES 3 /* while others swap faster */
 
 /* When the last of the keys that are taken away would have died; 0: none. */
@@ -83,6 +84,8 @@ arm(struct rotate *rotate, int64_t wake)
 
 	if (retry != 0 && retry < wake)
 		wake = retry;
+	if (rotate->store.remote && wake > now + LOOK_MAX)
+		wake = now + LOOK_MAX;
 	/* Whatever goes wrong, never more often than once a second. */
 	if (wake <= now)
 		wake = now + 1;
@@ -144,14 +147,22 @@ settle(struct rotate *rotate)
 	return true;
 }
 
+/* What failed, and what other hosts do where no watch tells of it. */
+static void
+look_again(struct rotate *rotate)
+{
+	if (rotate->retry != 0 ? rotate_store_due(rotate)
+	                       : rotate->store.remote)
+		(void)look_at_store(rotate);
+}
+
 /* Returns when to wake, as do those below. */
 static int64_t
 follow(struct rotate *rotate, int64_t now)
 {
 	int64_t wake;
 
-	if (rotate_store_due(rotate))
-		(void)look_at_store(rotate);
+	look_again(rotate);
 	loop_publish(rotate->loop, 0);
 	wake = stek_set_wake(rotate->set, now);
 	if (rotate->loop->throwaway->seal_until > now &&
@@ -167,8 +178,8 @@ plan_and_save(struct rotate *rotate, struct stek_set *next)
 	enum stek_err err;
 	int tries;
 
-	if (rotate_store_due(rotate) && !rotate->unsaved)
-		(void)look_at_store(rotate);
+	if (!rotate->unsaved)
+		look_again(rotate);
 	for (tries = 0; tries < PLAN_TRIES; tries++) {
 		err = stek_plan(
 		    rotate->set, &rotate->loop->conf->policy, now, next, &wake);

@@ -32,6 +32,7 @@ struct store {
 	uint64_t version; /* the highest that this host has had */
 	uid_t uid; /* owner of what is written, or -1 */
 	gid_t gid;
+	bool remote; /* a file system that others change unnoticed */
 	bool unseen; /* version could not be written down */
 	int watch; /* inotify descriptor, or -1 */
 	int folder; /* the folder's watch there; -1: it was moved away */
@@ -44,7 +45,7 @@ void store_close(struct store *);
 
 /*
  * Make store->watch readable whenever the set may have changed.  False:
- * store->why.
+ * store->why.  Where store->remote, it tells only of what this host does.
  */
 STEK_CHECKED bool store_watch(struct store *);
 

@@ -11,10 +11,12 @@
  */
 #include <sys/file.h>
 #include <sys/inotify.h>
+#include <sys/vfs.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +24,10 @@
 #include <unistd.h>
 
 #include "store.h"
+
+/* Which are not in linux/magic.h. */
+#define GFS2_MAGIC   0x01161970
+#define LUSTRE_MAGIC 0x0bd00bd0
 
 #define LOCK_TRIES 50
 #define LOCK_WAIT  (10 * 1000 * 1000) /* ns */
@@ -92,6 +98,25 @@ store_close(struct store *store)
 	store->watch = -1;
 }
 
+/* Of these, inotify(7) does not tell what other hosts do. */
+static bool
+is_remote(const char *path)
+{
+	static const unsigned int remote[] = {AFS_FS_MAGIC, AFS_SUPER_MAGIC,
+	    CEPH_SUPER_MAGIC, CIFS_SUPER_MAGIC, CODA_SUPER_MAGIC,
+	    FUSE_SUPER_MAGIC, GFS2_MAGIC, LUSTRE_MAGIC, NFS_SUPER_MAGIC,
+	    OCFS2_SUPER_MAGIC, SMB2_SUPER_MAGIC, SMB_SUPER_MAGIC, V9FS_MAGIC};
+	struct statfs fs;
+	size_t i;
+
+	if (statfs(path, &fs) < 0)
+		return false;
+	for (i = 0; i < sizeof(remote) / sizeof(remote[0]); i++)
+		if ((unsigned int)fs.f_type == remote[i])
+			return true;
+	return false;
+}
+
 static bool
 watch_folder(struct store *store)
 {
@@ -102,6 +127,7 @@ watch_folder(struct store *store)
 	store->folder = inotify_add_watch(store->watch, path,
 	    IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE | IN_DELETE_SELF |
 	        IN_MOVE_SELF | IN_ONLYDIR);
+	store->remote = is_remote(path);
 	if (store->folder < 0)
 		(void)denied(store, path);
 	return store->folder >= 0;

@@ -325,3 +325,27 @@ def test_booted_long_ago_it_does_not(left):
     left.again()
     left.wait_settled()
     believed(left)
+
+
+# --- a store that other hosts write to, behind inotify's back --------------
+
+@pytest.mark.parametrize("mint", ["true", "false"])
+def test_a_remote_store_is_looked_at_once_a_minute(farm, monkeypatch, mint):
+    daemon = Shifted(farm, text=f"mint = {mint}")
+    monkeypatch.setenv("REMOTE", daemon.store)
+    daemon.stek("init")
+    first, second = sealing(), sealing(since=5)
+    daemon.keep(first, version=5)
+    daemon.again()
+    daemon.wait_settled()
+    status = daemon.status()
+    assert status["wake"] <= status["now"] + 61
+    version, keys = daemon.kept()
+    with open(daemon.set_path, "r+b", buffering=0) as unseen:
+        unseen.write(encode("example", daemon.farm_key(), [*keys, second],
+                            version + 1))
+        daemon.sleep(61)        # and no file has been closed yet
+        daemon.wait(lambda: daemon.status()["version"] > version,
+                    "it is seen")
+    assert daemon.status()["sealing"] == second.name
+    daemon.stop()

@@ -29,7 +29,7 @@ struct nss_key {
 	atomic_uint holders;
 	PK11SymKey *aes;
 	uint8_t id[NSS_ID_LEN];
-	crypto_auth_hmacsha256_state mac; /* with the key taken in */
+	crypto_auth_hmacsha256_state *mac; /* with the key; guarded */
 };
 
 static const char *path, *scope;
@@ -124,7 +124,7 @@ void
 nss_key_mac(const struct nss_key *key, const uint8_t *bytes, size_t len,
     uint8_t mac[NSS_MAC_LEN])
 {
-	crypto_auth_hmacsha256_state state = key->mac;
+	crypto_auth_hmacsha256_state state = *key->mac;
 
 	crypto_auth_hmacsha256_update(&state, bytes, len);
 	crypto_auth_hmacsha256_final(&state, mac);
@@ -148,8 +148,9 @@ nss_key_give(struct nss_key *key)
 {
 	if (key == NULL || atomic_fetch_sub(&key->holders, 1) > 1)
 		return;
-	nss_real()->PK11_FreeSymKey(key->aes);
-	stek_file_free((uint8_t *)key);
+	nss_drop_key(&key->aes);
+	stek_file_free((uint8_t *)key->mac);
+	free(key);
 }
 
 static struct nss_key *
@@ -163,25 +164,26 @@ hold(struct nss_key *key)
 static struct nss_key *
 import(const struct stek_key *from, PK11SlotInfo *slot)
 {
-	struct nss_key *key = (struct nss_key *)stek_file_alloc(sizeof(*key));
+	struct nss_key *key = calloc(1, sizeof(*key));
 	uint8_t aes[STEK_AES_LEN];
 	SECItem item = {siBuffer, aes, sizeof(aes)};
 
 	if (key == NULL)
 		return NULL;
+	atomic_init(&key->holders, 1);
+	memcpy(key->id, from->name, NSS_ID_LEN);
 	memcpy(aes, from->aes, sizeof(aes));
 	key->aes = nss_real()->PK11_ImportSymKeyWithFlags(slot, CKM_AES_CBC,
 	    PK11_OriginUnwrap, CKA_ENCRYPT, &item, CKF_ENCRYPT | CKF_DECRYPT,
 	    PR_FALSE, NULL);
 	sodium_memzero(aes, sizeof(aes));
-	if (key->aes == NULL) {
-		stek_file_free((uint8_t *)key);
+	key->mac = (void *)stek_file_alloc(sizeof(*key->mac));
+	if (key->aes == NULL || key->mac == NULL) {
+		nss_key_give(key);
 		return NULL;
 	}
-	memcpy(key->id, from->name, NSS_ID_LEN);
 	(void)crypto_auth_hmacsha256_init(
-	    &key->mac, from->mac, sizeof(from->mac));
-	atomic_init(&key->holders, 1);
+	    key->mac, from->mac, sizeof(from->mac));
 	return key;
 }
 

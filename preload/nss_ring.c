@@ -6,7 +6,7 @@
  *
  * The ring is looked for again whenever it is not there, at most once a
  * second, and a file that was replaced or cut off is noticed at the next
- * ticket, before it is read.
+ * handshake, before it is read.
  *
  * Never here: anything of a ticket but where its key's id and MAC stand.
  * Invariant: a key is used only if it is in the ring, by the clock, now.
@@ -25,6 +25,8 @@
 
 #include "nss_preload.h"
 
+#define CHECKED_FOR 500000 /* nanoseconds */
+
 struct nss_key {
 	atomic_uint holders;
 	PK11SymKey *aes;
@@ -39,6 +41,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* Under the lock: */
 static struct stek_ring *ring;
 static struct stat ring_file;
+static uint64_t checked; /* when its file was, in nanoseconds */
 static int64_t looked; /* when the ring was last looked for in vain */
 static uint64_t turn; /* of the ring, whose keys these are; 0: none are */
 static struct stek_set *set;
@@ -252,6 +255,22 @@ open_ring(const struct stat *found, int64_t now)
 		close_ring();
 }
 
+/* Once a handshake is enough, and it costs more than all else here. */
+static bool
+is_checked(void)
+{
+	struct timespec t;
+	uint64_t was = checked;
+
+	if (clock_gettime(CLOCK_MONOTONIC, &t) < 0)
+		return false;
+	checked = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+	if (checked - was >= CHECKED_FOR)
+		return false;
+	checked = was;
+	return true;
+}
+
 /*
  * A file that is gone leaves us what was read: it holds no newer keys.  One
  * that was cut off must not be touched.
@@ -264,6 +283,8 @@ have_ring(int64_t now)
 
 	if (ring == NULL && looked == now)
 		return false;
+	if (ring != NULL && is_checked())
+		return true;
 	if (stat(path, &found) < 0) {
 		if (ring == NULL) {
 			looked = now;

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <nss.h>
 #include <pk11pub.h>
 #include <prerror.h>
 #include <sslerr.h>
@@ -157,17 +158,34 @@ out:
 	return err;
 }
 
+/* An NSS that is started again has no keys. */
+static SECStatus
+on_shutdown(void *unused, void *unused_too)
+{
+	(void)unused;
+	(void)unused_too;
+	(void)pthread_mutex_lock(&lock);
+	memset(&given, 0, sizeof(given));
+	(void)pthread_mutex_unlock(&lock);
+	return SECSuccess;
+}
+
 enum stek_err
 stek_nss_use_scope(const struct stek_ring *ring, const char *scope)
 {
 	const int64_t now = time(NULL);
 	enum stek_err err = STEK_OK;
+	bool known;
 
 	if (pthread_once(&once, prepare) != 0 || pthread_mutex_lock(&lock) != 0)
 		return STEK_ERR_MEMORY;
-	if (!is_given(ring, scope, now))
+	known = is_given(ring, scope, now);
+	if (!known)
 		err = give(ring, scope, now);
 	(void)pthread_mutex_unlock(&lock);
+	/* NSS takes its lock before ours when it shuts down. */
+	if (!known && err == STEK_OK)
+		(void)NSS_RegisterShutdown(on_shutdown, NULL);
 	return err;
 }
 

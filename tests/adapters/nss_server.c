@@ -30,6 +30,7 @@
 struct nss_server {
 	PRFileDesc *model;
 	const struct stek_ring *ring;
+	const char *scope;
 };
 
 /* The DER in a file of one PEM block. */
@@ -135,6 +136,7 @@ nss_server_new(const struct contract_server *options)
 	if (!NSS_IsInitialized() && NSS_NoDB_Init(NULL) != SECSuccess)
 		abort();
 	server->ring = options->ring;
+	server->scope = "";
 	server->model = new_model(options);
 	if (server->model != NULL && stek_nss_use(server->ring) == STEK_OK)
 		return server;
@@ -151,6 +153,14 @@ nss_server_free(void *arg)
 		abort();
 	(void)PR_Close(server->model);
 	free(server);
+}
+
+void
+nss_server_scope(void *arg, const char *scope)
+{
+	struct nss_server *server = arg;
+
+	server->scope = scope;
 }
 
 /* NSS asks for the peer's address, and a socketpair has none. */
@@ -184,7 +194,7 @@ nss_serve(void *arg, int fd)
 
 	ssl = tcp == NULL ? NULL : SSL_ImportFD(server->model, tcp);
 	if (ssl == NULL || SSL_ResetHandshake(ssl, PR_TRUE) != SECSuccess ||
-	    stek_nss_use(server->ring) != STEK_OK)
+	    stek_nss_use_scope(server->ring, server->scope) != STEK_OK)
 		abort();
 	if (SSL_ForceHandshake(ssl) == SECSuccess &&
 	    PR_Write(ssl, &byte, 1) == 1)

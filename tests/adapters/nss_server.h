@@ -11,4 +11,7 @@ void *nss_server_new(const struct contract_server *);
 void nss_server_free(void *);
 void nss_serve(void *, int fd);
 
+/* From now on with the keys of that scope. */
+void nss_server_scope(void *, const char *scope);
+
 #endif

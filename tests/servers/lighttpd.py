@@ -18,6 +18,17 @@ from stekd import BUILD, STEK
 PRELOAD = os.path.realpath(os.path.join(BUILD, "preload"))
 
 
+def willing_nss():
+    """
+    The folder of a libssl3 that takes keys: STEK_NSS, or where the tests of
+    nss/ have built it; None where they could not.
+    """
+    folder = os.environ.get("STEK_NSS") or os.path.realpath(
+        os.path.join(BUILD, "nss", "patched"))
+    found = os.path.exists(os.path.join(folder, "libssl3.so"))
+    return folder if found else None
+
+
 class Lighttpd(Server):
     """It looks for a new file by itself when the clock shows 64 * n."""
     KIND = "lighttpd"
@@ -160,11 +171,11 @@ class LighttpdNssRunRsa(LighttpdNssRun):
 
 
 class LighttpdNssGiven(LighttpdNssRun):
-    """On a libssl3 that takes keys, which is in the folder STEK_NSS."""
+    """On a libssl3 that takes keys."""
     KIND = "lighttpd-nss-given"
     NAME_DIGITS = 32
     RENEWS = ("1.2", "1.3")
-    LIBRARY = os.environ.get("STEK_NSS")
+    LIBRARY = willing_nss()
 
     def run(self, *command, env=None):
         super().run(*command,

@@ -11,21 +11,20 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <daemon/safe.h>
+
 #include "check.h"
 #include "place.h"
 
 #define DAY INT64_C(86400)
 
 static void
-check_above(struct check *check, const char *path)
+check_above(struct check *check, const char *path, bool safe, const char *why)
 {
-	char folder[PATH_MAX];
-
-	if (place_exposed(path, folder))
+	if (!safe)
 		check_say(check, CHECK_FAIL, path,
 		    "let root own it, and nobody else write to it",
-		    "others can replace it, since they can write to %s",
-		    folder);
+		    "others can replace it: %s", why);
 }
 
 /* stekd starts as root, and goes on as its user. */
@@ -46,6 +45,7 @@ is_reachable(struct check *check, const char *path)
 static void
 check_conf(struct check *check)
 {
+	char why[CONF_WHY_LEN];
 	struct stat st;
 
 	if (stat(check->conf_path, &st) < 0)
@@ -61,7 +61,8 @@ check_conf(struct check *check)
 		check_say(check, CHECK_OK, check->conf_path, "",
 		    "it is valid, with %zu target%s", check->conf->count,
 		    check->conf->count == 1 ? "" : "s");
-	check_above(check, check->conf_path);
+	check_above(
+	    check, check->conf_path, safe_file(check->conf_path, why), why);
 	if (is_reachable(check, check->conf_path) &&
 	    !place_readable(&st, check->conf->uid, check->conf->gid))
 		check_say(check, CHECK_FAIL, check->conf_path, "chmod 0644 it",
@@ -89,7 +90,7 @@ check_farm_key(struct check *check)
 		return;
 	}
 	stek_file_free(bytes);
-	check_above(check, path);
+	check_above(check, path, safe_file(path, why), why);
 	if (stat(path, &st) < 0)
 		return;
 	days = (check->now - st.st_mtime) / DAY;
@@ -129,6 +130,7 @@ check_store(struct check *check)
 {
 	const struct conf *conf = check->conf;
 	const char *path = conf->store_dir;
+	char why[CONF_WHY_LEN];
 	struct stat st;
 
 	if (stat(path, &st) < 0) {
@@ -155,7 +157,7 @@ check_store(struct check *check)
 	else
 		check_say(check, CHECK_OK, path, "", "a folder for %s alone",
 		    conf->user);
-	check_above(check, path);
+	check_above(check, path, safe_above(path, why), why);
 	check_set(check);
 }
 
@@ -163,7 +165,7 @@ static void
 check_control(struct check *check)
 {
 	const char *path = check->conf->control;
-	char folder[PATH_MAX];
+	char folder[PATH_MAX], why[CONF_WHY_LEN];
 	struct stat st;
 
 	place_folder(path, folder);
@@ -171,7 +173,8 @@ check_control(struct check *check)
 		check_say(check, CHECK_FAIL, folder,
 		    "stek init, or stekd.service, makes it",
 		    "stekd's control socket needs it: %s", strerror(errno));
-	check_above(check, path);
+	else
+		check_above(check, path, safe_above(path, why), why);
 }
 
 void

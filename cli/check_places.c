@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <daemon/safe.h>
+
 #include "advice.h"
 #include "check.h"
 #include "keyfile.h"
@@ -24,7 +26,7 @@ is_folder(const struct conf_target *target)
 	return (target->format->flags & FORMAT_FOLDER) != 0;
 }
 
-/* As stekd judges it before it writes there; false: it would not. */
+/* False: there is none, and stekd would not make it. */
 static bool
 check_folder(struct check *check, const struct conf_target *target)
 {
@@ -44,20 +46,32 @@ check_folder(struct check *check, const struct conf_target *target)
 		    folder, strerror(errno));
 		return false;
 	}
-	if (!S_ISDIR(st.st_mode)) {
-		check_say(check, CHECK_FAIL, target->name, "",
-		    "expected a folder at %s, found something else", folder);
-		return false;
-	}
-	if ((st.st_mode & 022) == 0 &&
-	    (st.st_uid == 0 || st.st_uid == geteuid()))
+	if (S_ISDIR(st.st_mode))
 		return true;
-	check_say(check, CHECK_FAIL, target->name,
-	    "let root own it, and nobody else write to it",
-	    "others can replace files in %s (uid %u, mode %04o), so "
-	    "stekd writes none there",
-	    folder, (unsigned int)st.st_uid, (unsigned int)st.st_mode & 07777);
+	check_say(check, CHECK_FAIL, target->name, "",
+	    "expected a folder at %s, found something else", folder);
 	return false;
+}
+
+/* As stekd judges it before it writes there. */
+static void
+check_safe(struct check *check, const struct conf_target *target)
+{
+	char why[CONF_WHY_LEN];
+	bool safe;
+
+	if (!is_folder(target))
+		safe = safe_file(target->path, why);
+	else if (access(target->path, F_OK) == 0)
+		safe = safe_folder(target->path, why);
+	else
+		safe = safe_above(target->path, why);
+	if (!safe)
+		check_say(check, CHECK_FAIL, target->name,
+		    "let root own it, and nobody else write to it",
+		    "others can replace its keys, so stekd writes none there: "
+		    "%s",
+		    why);
 }
 
 static void
@@ -81,11 +95,8 @@ check_way(struct check *check, const struct conf_target *target)
 {
 	char folder[PATH_MAX];
 
-	if (check_folder(check, target) && place_exposed(target->path, folder))
-		check_say(check, CHECK_FAIL, target->name,
-		    "let root own it, and nobody else write to it",
-		    "others can replace %s, since they can write to %s",
-		    target->path, folder);
+	if (check_folder(check, target))
+		check_safe(check, target);
 	if (!place_reachable(target->path, target->uid, target->gid, folder))
 		check_say(check, CHECK_WARN, target->name,
 		    "let it be entered by that user or group",

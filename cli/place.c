@@ -80,25 +80,6 @@ find_above(const char *path, char folder[PATH_MAX],
 	}
 }
 
-/* In a sticky folder only the owner of a thing replaces it. */
-static bool
-is_exposed(const struct stat *st, const void *arg)
-{
-	(void)arg;
-	if (st->st_uid != 0 && st->st_uid != geteuid())
-		return true;
-	if ((st->st_mode & S_ISVTX) != 0)
-		return false;
-	return (st->st_mode & 002) != 0 ||
-	       ((st->st_mode & 020) != 0 && st->st_gid != 0);
-}
-
-bool
-place_exposed(const char *path, char folder[PATH_MAX])
-{
-	return find_above(path, folder, is_exposed, NULL);
-}
-
 struct user {
 	uid_t uid;
 	gid_t gid;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Where a path lies, or would lie once it is made, and who could put
- * something else there.
+ * Where a path lies, or would lie once it is made, and who gets there.
  *
- * Never here: opening what is there.
+ * Never here: opening what is there; who could replace it (daemon/safe.h).
  */
 #ifndef STEK_PLACE_H
 #define STEK_PLACE_H
@@ -24,12 +23,6 @@ void place_folder(const char *path, char folder[PATH_MAX]);
 /* Is that in memory, and not on a disk?  False: see errno. */
 bool place_in_memory(const char *path, bool *yes);
 
-/*
- * Could others than root and the caller replace what is at the path?  Then
- * folder is the first one, from the root on, in which they can.
- */
-bool place_exposed(const char *path, char folder[PATH_MAX]);
-
 /* May this user read what is so owned and so permitted? */
 bool place_readable(const struct stat *, uid_t, gid_t);
 
@@ -37,7 +30,6 @@ bool place_readable(const struct stat *, uid_t, gid_t);
  * May this user get as far as the path?  Otherwise folder is the first one
  * that it may not enter.
  */
-bool place_reachable(
-    const char *path, uid_t, gid_t, char folder[PATH_MAX]);
+bool place_reachable(const char *path, uid_t, gid_t, char folder[PATH_MAX]);
 
 #endif

@@ -61,12 +61,21 @@ folder_of(const struct conf_target *target, char *folder, size_t size)
 	(void)snprintf(folder, size, "%.*s", (int)len, target->path);
 }
 
+static bool
+say_errno(const char *folder, char why[CONF_WHY_LEN])
+{
+	(void)snprintf(
+	    why, CONF_WHY_LEN, "%.500s: %s", folder, strerror(errno));
+	return false;
+}
+
 /*
  * A folder of a folder format is ours to make; others must be there.  Who
  * owns the files may go through it, but never write to it.
  */
 static bool
-make_folder(const struct conf_target *target, const char *folder)
+make_folder(const struct conf_target *target, const char *folder,
+    char why[CONF_WHY_LEN])
 {
 	mode_t mode = 0700;
 
@@ -77,9 +86,10 @@ make_folder(const struct conf_target *target, const char *folder)
 	if (target->uid != geteuid())
 		mode |= 011;
 	if (mkdir(folder, 0700) < 0)
-		return errno == EEXIST;
-	return chown(folder, (uid_t)-1, target->gid) == 0 &&
-	       chmod(folder, mode) == 0;
+		return errno == EEXIST || say_errno(folder, why);
+	return (chown(folder, (uid_t)-1, target->gid) == 0 &&
+	           chmod(folder, mode) == 0) ||
+	       say_errno(folder, why);
 }
 
 /*
@@ -93,16 +103,11 @@ check(const struct conf_target *target, bool allow_disk, bool *in_memory,
 	char folder[FORMAT_PATH_MAX];
 
 	folder_of(target, folder, sizeof(folder));
-	if (!safe_above(folder, why))
+	if (!safe_above(folder, why) || !make_folder(target, folder, why) ||
+	    !safe_folder(folder, why))
 		return false;
-	if (!make_folder(target, folder) ||
-	    stek_file_in_memory(folder, in_memory) != STEK_OK) {
-		(void)snprintf(
-		    why, CONF_WHY_LEN, "%.500s: %s", folder, strerror(errno));
-		return false;
-	}
-	if (!safe_folder(folder, why))
-		return false;
+	if (stek_file_in_memory(folder, in_memory) != STEK_OK)
+		return say_errno(folder, why);
 	if (!*in_memory && !allow_disk) {
 		(void)snprintf(why, CONF_WHY_LEN,
 		    "%.500s: this folder is on a disk, which may keep old "

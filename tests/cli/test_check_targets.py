@@ -65,6 +65,33 @@ def test_a_folder_far_above_a_target_that_others_can_write(host):
     only(host, "fail", "one", host.path("open"), "replace")
 
 
+def test_a_link_of_root_into_a_folder_of_another(host):
+    os.makedirs(host.path("theirs/inner"))
+    os.symlink(host.path("theirs/inner"), host.path("link"))
+    os.chown(host.path("theirs"), USER.pw_uid, -1)
+    single(host, path=host.path("link/one"))
+    only(host, "fail", "one", host.path("theirs"), "stekd writes none")
+
+
+def test_a_link_of_root_over_a_link_of_another(host):
+    os.makedirs(host.path("theirs"))
+    os.mkdir(host.path("end"))
+    os.symlink(host.path("end"), host.path("theirs/over"))
+    os.symlink(host.path("theirs/over"), host.path("link"))
+    os.chown(host.path("theirs"), USER.pw_uid, -1)
+    single(host, path=host.path("link/one"))
+    only(host, "fail", "one", host.path("theirs"), "stekd writes none")
+
+
+def test_a_link_of_root_to_where_only_root_writes(host):
+    """As many have /var/run."""
+    os.makedirs(host.path("end"))
+    os.symlink("./nowhere/../end", host.path("link"))
+    os.mkdir(host.path("nowhere"))
+    single(host, path=host.path("link/one"))
+    assert host.check() == []
+
+
 def test_a_folder_that_the_owner_cannot_enter(host):
     owner = f"{USER.pw_name}:{USER.pw_name}"
     os.chmod(host.home, 0o711)

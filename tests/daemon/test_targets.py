@@ -94,6 +94,44 @@ class FolderInOneOfAnother(FolderOfAnother):
         super().break_it()
 
 
+class LinkIntoFolderOfAnother(FolderOfAnother):
+    """The link is root's, and so is the folder that it leads to."""
+
+    def break_it(self):
+        os.mkdir(os.path.join(self.folder, "inner"), 0o755)
+        self.path = self.link(os.path.join(self.folder, "inner"))
+        super().break_it()
+
+    def link(self, to):
+        os.symlink(to, self.folder + "-link")
+        return os.path.join(self.folder + "-link", "keys")
+
+
+class LinkOverLinkOfAnother(LinkIntoFolderOfAnother):
+    """In the end it leads to where only root writes."""
+
+    def break_it(self):
+        os.mkdir(self.folder + "-end", 0o755)
+        os.symlink(self.folder + "-end", os.path.join(self.folder, "over"))
+        self.path = self.link(os.path.join(self.folder, "over"))
+        FolderOfAnother.break_it(self)
+
+
+class LinkOfAnother(Trouble):
+    """In a folder where nobody else could replace it."""
+    says = "could replace this link"
+
+    def break_it(self):
+        os.mkdir(self.folder + "-end", 0o755)
+        os.chmod(self.folder, 0o1777)
+        os.symlink(self.folder + "-end", os.path.join(self.folder, "link"))
+        os.lchown(os.path.join(self.folder, "link"), NOBODY, NOBODY)
+        self.path = os.path.join(self.folder, "link", "keys")
+
+    def mend(self):
+        os.lchown(os.path.join(self.folder, "link"), 0, 0)
+
+
 class PathIsFolder(Trouble):
     says = "Is a directory"
 
@@ -229,7 +267,8 @@ for _ in range(3):
 """
 
 TROUBLES = [MissingFolder, FolderOthersCanWrite, FolderTheGroupCanWrite,
-            FolderOfAnother, FolderInOneOfAnother, PathIsFolder, FolderIsFile,
+            FolderOfAnother, FolderInOneOfAnother, LinkIntoFolderOfAnother,
+            LinkOverLinkOfAnother, LinkOfAnother, PathIsFolder, FolderIsFile,
             ReloadFails, ReloadSaysNothing, ReloadPrintsGarbage, ReloadDies,
             ReloadIsUnknown, PidFileIsMissing, PidFileHoldsGarbage,
             PidFileOthersCanWrite, PidFileOfAnother, NoHaproxy]

@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from aging import Aging
 from farm import Farm, wait_until
 from lighttpd import LighttpdGnutls, LighttpdNss
 from servers import Apache, Nginx
@@ -29,7 +30,7 @@ def farm():
 @pytest.fixture(scope="session", autouse=True)
 def begun(request):
     """What takes minutes of waiting begins before the first test."""
-    for name in ("stories", "broken"):
+    for name in ("aging", "stories", "broken"):
         if any(name in item.fixturenames for item in request.session.items):
             request.getfixturevalue(name)
 
@@ -44,6 +45,18 @@ def stories(request):
         for story in told.values():
             story.start()
         yield told
+
+
+@pytest.fixture(scope="session")
+def aging(request):
+    """A ticket of each kind that a test of this run sees age."""
+    kinds = {item.callspec.params["kind"] for item in request.session.items
+             if "aging" in item.fixturenames}
+    with Farm() as farm_:
+        lives = {kind: Aging(farm_, kind) for kind in kinds}
+        for life in lives.values():
+            life.start()
+        yield lives
 
 
 @pytest.fixture(scope="session")

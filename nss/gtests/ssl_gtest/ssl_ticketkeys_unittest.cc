@@ -222,10 +222,13 @@ TEST_P(TlsTicketKeysTest, AfterARotationOldTicketsResumeAndAreRenewed) {
   Set({Newer('b'), Active('a')});
   ConnectAgain(RESUME_TICKET);
   ExpectNewTicket(true, KeyName('b'));
+  const SSLNamedGroup group = server_->info().originalKeaGroup;
+  EXPECT_NE(ssl_grp_none, group);
   KeepSentTicket();
   Set({Newer('b')});
   MoveToAnotherHost();
   ConnectAgain(RESUME_TICKET);
+  EXPECT_EQ(group, server_->info().originalKeaGroup);
 }
 
 class TlsTicketKeysPre13Test : public TlsTicketKeysTest {};
@@ -273,6 +276,14 @@ TEST_P(TlsTicketKeysTest, AnExpiredKeyOpensNothing) {
   AdvanceTime(kHour);
   ConnectAgain(RESUME_NONE);
   EXPECT_EQ(KeyName('z'), ClientTicketName());
+}
+
+TEST_P(TlsTicketKeysTest, AnExpiredKeySealsNothing) {
+  Set({KeyBytes('a', now() - kHour, now() + kHour)});
+  AdvanceTime(kHour);
+  ConnectWith(RESUME_NONE);
+  EXPECT_NE(KeyName('a'), ClientTicketName());
+  ConnectAgain(RESUME_TICKET);
 }
 
 TEST_P(TlsTicketKeysTest, AKeyOpensUntilItExpires) {

@@ -19,11 +19,18 @@
 #include "../adapters/expect.h"
 #include "../adapters/nss_server.h"
 
-/* The server's own call, which an NSS that takes no keys has no use for. */
+/* The server's own calls, which an NSS that takes no keys has no use for. */
 enum stek_err
 stek_nss_use(const struct stek_ring *ring)
 {
+	return stek_nss_use_scope(ring, "");
+}
+
+enum stek_err
+stek_nss_use_scope(const struct stek_ring *ring, const char *scope)
+{
 	(void)ring;
+	(void)scope;
 	return STEK_OK;
 }
 

@@ -376,22 +376,6 @@ conf_load(const char *path, char why[CONF_WHY_LEN])
 	return conf;
 }
 
-bool
-conf_is_safe(const char *path, char why[CONF_WHY_LEN])
-{
-	struct stat st;
-
-	if (geteuid() != 0 || stat(path, &st) < 0 ||
-	    (st.st_uid == 0 && (st.st_mode & 022) == 0))
-		return true;
-	(void)snprintf(why, CONF_WHY_LEN,
-	    "%.200s: others can change this file, and with it what root runs; "
-	    "expected owner root and no write permission for group and "
-	    "others, found uid %u and mode %04o",
-	    path, (unsigned int)st.st_uid, (unsigned int)(st.st_mode & 07777));
-	return false;
-}
-
 void
 conf_free(struct conf *conf)
 {
@@ -426,42 +410,4 @@ void
 conf_owed_path(const struct conf *conf, char *path, size_t size)
 {
 	(void)snprintf(path, size, "%s.owed", conf->control);
-}
-
-uint8_t *
-conf_farm_key(const struct conf *conf, char why[CONF_WHY_LEN])
-{
-	uint8_t *bytes = NULL;
-	enum stek_err err;
-	size_t len = 0;
-
-	err = stek_file_private(conf->farm_key);
-	if (err == STEK_ERR_UNSAFE) {
-		(void)snprintf(why, CONF_WHY_LEN,
-		    "%.200s: others can read or replace the farm key; "
-		    "expected mode 0600 or 0640 and owner root or uid %u",
-		    conf->farm_key, (unsigned int)geteuid());
-		return NULL;
-	}
-	if (err == STEK_OK)
-		err = stek_file_read(
-		    conf->farm_key, STEK_FARM_KEY_LEN, &bytes, &len);
-	if (err == STEK_ERR_SYSTEM) {
-		(void)snprintf(why, CONF_WHY_LEN, "%.200s: %s%s",
-		    conf->farm_key, strerror(errno),
-		    errno == ENOENT ? "; \"stek init\" makes a farm key" : "");
-		return NULL;
-	}
-	if (err == STEK_OK && len == STEK_FARM_KEY_LEN &&
-	    !stek_key_weak(bytes, len))
-		return bytes;
-	stek_file_free(bytes);
-	(void)snprintf(why, CONF_WHY_LEN,
-	    "%.200s: expected exactly %d random bytes (\"stek init\" makes "
-	    "them); found %s",
-	    conf->farm_key, STEK_FARM_KEY_LEN,
-	    err == STEK_OK && len == STEK_FARM_KEY_LEN
-	        ? "bytes that are not random"
-	        : "another length");
-	return NULL;
 }

@@ -57,8 +57,8 @@ struct conf *conf_load(const char *path, char why[CONF_WHY_LEN]);
 void conf_free(struct conf *);
 
 /*
- * Before root obeys it: can only root change the file?  False: why.  True
- * also if it cannot be seen, which conf_load() will tell.
+ * Before root obeys it: can only root change the file, or put another one in
+ * its place by a folder or a link on the way?  False: why.
  */
 STEK_CHECKED bool conf_is_safe(const char *path, char why[CONF_WHY_LEN]);
 

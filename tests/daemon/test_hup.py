@@ -202,6 +202,14 @@ def test_a_file_that_others_can_change_is_not_obeyed(stekd):
     assert not os.path.exists(stekd.path("evil-was-here"))
 
 
+def test_a_file_that_others_can_replace_is_not_obeyed(stekd):
+    stekd.wait_settled()
+    stekd.add("evil", "haproxy", reload=f"touch {stekd.path('evil-was-here')}")
+    os.chown(os.path.dirname(stekd.conf), 65534, 65534)
+    refuses(stekd, stekd.conf, "others can put another file there")
+    assert not os.path.exists(stekd.path("evil-was-here"))
+
+
 @pytest.mark.parametrize("option, value", [
     ("farm", "other"), ("store", "dir:/dev/shm/other"),
     ("farm_key", "/dev/shm/other"), ("user", "daemon"),

@@ -147,6 +147,38 @@ def test_a_configuration_that_others_can_change(stekd, bits, uid):
     refuses(stekd, "others can change this file", f"mode {bits:04o}")
 
 
+def in_theirs(stekd, name, how):
+    """The file, or a link of root's to it, in a folder that others can fill."""
+    theirs = stekd.path("theirs")
+    os.makedirs(os.path.join(theirs, "inner"))
+    there = os.path.join(theirs, "inner" if how == "below" else "", name)
+    os.rename(stekd.path(name), there)
+    if how == "writable":
+        os.chmod(theirs, 0o777)
+    else:
+        os.chown(theirs, 65534, 65534)
+    if how != "link":
+        return there
+    os.symlink(there, stekd.path(name))
+    return stekd.path(name)
+
+
+@pytest.mark.parametrize("how", ["owned", "writable", "below", "link"])
+def test_a_configuration_that_others_can_replace(stekd, how):
+    """It is root's, but there could be another one a moment later."""
+    stekd.conf = in_theirs(stekd, os.path.basename(stekd.conf), how)
+    refuses(stekd, stekd.conf, "others can put another file there",
+            stekd.path("theirs"))
+
+
+@pytest.mark.parametrize("how", ["owned", "writable", "below", "link"])
+def test_a_farm_key_that_others_can_replace(stekd, how):
+    stekd.values["farm_key"] = in_theirs(stekd, "farm.key", how)
+    stekd.configure()
+    refuses(stekd, "others can read or replace the farm key",
+            stekd.path("theirs"))
+
+
 def test_wrong_usage():
     for args in (["-x"], ["-f", "extra"], ["-c"]):
         done = subprocess.run([STEKD, *args], capture_output=True, text=True,

@@ -93,11 +93,13 @@ check_disk(struct check *check, const struct conf_target *target)
 static void
 check_way(struct check *check, const struct conf_target *target)
 {
-	char folder[PATH_MAX];
+	char folder[PATH_MAX], inside[PATH_MAX];
 
 	if (check_folder(check, target))
 		check_safe(check, target);
-	if (!place_reachable(target->path, target->uid, target->gid, folder))
+	(void)snprintf(inside, sizeof(inside), "%s%s", target->path,
+	    is_folder(target) ? "/" FORMAT_LIST : "");
+	if (!place_reachable(inside, target->uid, target->gid, folder))
 		check_say(check, CHECK_WARN, target->name,
 		    "let it be entered by that user or group",
 		    "its owner, uid %u, cannot enter %s",

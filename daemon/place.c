@@ -69,27 +69,44 @@ say_errno(const char *folder, char why[CONF_WHY_LEN])
 	return false;
 }
 
-/*
- * A folder of a folder format is ours to make; others must be there.  Who
- * owns the files may go through it, but never write to it.
- */
+/* A folder of a folder format is ours to make; others must be there. */
 static bool
 make_folder(const struct conf_target *target, const char *folder,
     char why[CONF_WHY_LEN])
 {
+	return !is_folder_format(target) || mkdir(folder, 0700) == 0 ||
+	       errno == EEXIST || say_errno(folder, why);
+}
+
+/*
+ * Who owns the files, or whose group may read them, may go through their
+ * folder, but never write to it: also if the configuration names others since
+ * it was made.  What more is allowed there is somebody else's will, and stays.
+ */
+static bool
+open_folder(const struct conf_target *target, const char *folder,
+    char why[CONF_WHY_LEN])
+{
 	mode_t mode = 0700;
+	struct stat st;
+	bool group;
 
 	if (!is_folder_format(target))
 		return true;
-	if ((target->mode & 040) != 0)
-		mode |= 050;
+	if (stat(folder, &st) < 0)
+		return say_errno(folder, why);
 	if (target->uid != geteuid())
 		mode |= 011;
-	if (mkdir(folder, 0700) < 0)
-		return errno == EEXIST || say_errno(folder, why);
-	return (chown(folder, (uid_t)-1, target->gid) == 0 &&
-	           chmod(folder, mode) == 0) ||
-	       say_errno(folder, why);
+	group = (target->mode & 040) != 0 && (st.st_mode & 05) != 05;
+	if (group)
+		mode |= 050;
+	if (group && st.st_gid != target->gid &&
+	    chown(folder, (uid_t)-1, target->gid) < 0)
+		return say_errno(folder, why);
+	if ((st.st_mode & mode) != mode &&
+	    chmod(folder, (st.st_mode | mode) & 07777) < 0)
+		return say_errno(folder, why);
+	return true;
 }
 
 /*
@@ -117,7 +134,7 @@ check(const struct conf_target *target, bool allow_disk, bool *in_memory,
 		    folder);
 		return false;
 	}
-	return true;
+	return open_folder(target, folder, why);
 }
 
 bool

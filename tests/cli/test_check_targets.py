@@ -100,6 +100,16 @@ def test_a_folder_that_the_owner_cannot_enter(host):
     only(host, "warn", "one", host.path("shut"), "cannot enter")
 
 
+def test_a_folder_of_key_files_that_the_owner_cannot_enter(host):
+    """The folder itself, and not one above it."""
+    owner = f"{USER.pw_name}:{USER.pw_name}"
+    os.chmod(host.home, 0o711)
+    os.mkdir(host.path("shut"), 0o700)
+    host.set_up(host.target("one", "nginx", path=host.path("shut"),
+                            **{**GOOD, "owner": owner}))
+    all_of(host, f"cannot enter {host.path('shut')}", "keys.conf: No such")
+
+
 def test_a_key_file_that_everybody_can_read(host):
     path = single(host)
     host.stek("export", "--format", "haproxy", "-o", path)

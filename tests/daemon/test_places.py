@@ -6,6 +6,7 @@ its folder and its file system allow, and who owns it.
 import contextlib
 import os
 import pathlib
+import shutil
 import subprocess
 
 import pytest

@@ -5,14 +5,13 @@ failed with a text that helps, none keeps another one waiting, and each
 recovers once it is mended.
 """
 import os
-import shutil
 import signal
 import subprocess
 import time
 
 import pytest
 
-from daemon import Daemon
+from daemon import Daemon, read
 
 NOBODY = 65534
 

@@ -11,6 +11,7 @@
  */
 #include <sys/file.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include <errno.h>
@@ -232,6 +233,26 @@ store_read(
 	return STORE_ROLLBACK;
 }
 
+/*
+ * Whose folder it is may have put anything there, such as a second name of a
+ * file of root's, to be given it.
+ */
+static bool
+is_lock(struct store *store, int fd)
+{
+	uid_t uid = store->uid != (uid_t)-1 ? store->uid : geteuid();
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
+	    (st.st_uid == 0 || st.st_uid == uid))
+		return true;
+	(void)snprintf(store->why, sizeof(store->why),
+	    "%.300s: expected a file with one name, of root or uid %u; remove "
+	    "it",
+	    store->lock, (unsigned int)uid);
+	return false;
+}
+
 /* The lock's descriptor; -1: result says why. */
 static int
 take_lock(struct store *store, enum store_result *result)
@@ -242,6 +263,11 @@ take_lock(struct store *store, enum store_result *result)
 	fd = open(store->lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
 		*result = denied(store, store->lock);
+		return -1;
+	}
+	if (!is_lock(store, fd)) {
+		(void)close(fd);
+		*result = STORE_DENIED;
 		return -1;
 	}
 	if (store->uid != (uid_t)-1 && fchown(fd, store->uid, store->gid) < 0)

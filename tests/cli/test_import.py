@@ -347,6 +347,30 @@ def test_another_process_at_the_store_is_waited_for_and_told(host):
     assert host.read("store", "test.set") == before
 
 
+@pytest.mark.parametrize("kind", ["link", "fifo", "another's"])
+def test_what_lies_in_the_locks_place_is_left_alone(host, kind):
+    """Root would give it to stekd's user, whose folder this is."""
+    lock = host.path("store", "test.lock")
+    victim = host.write("victim", b"precious", 0o600)
+    host.keep(sealing())
+    if kind == "link":
+        os.chown(victim, 2, 2)
+        os.link(victim, lock)
+    elif kind == "fifo":
+        os.mkfifo(lock)
+    else:
+        host.write("store/test.lock", b"")
+        os.chown(lock, 65534, 65534)
+    before = os.stat(lock)
+    result = host.stek("import", "--format", "dnsdist",
+                       host.write("dns", Key().a80()))
+    assert result.status == 1
+    assert lock in result.err and "one name" in result.err
+    after = os.stat(lock)
+    assert (after.st_uid, after.st_gid, after.st_mode) == (
+        before.st_uid, before.st_gid, before.st_mode)
+
+
 def test_a_missing_file_is_told(host):
     host.keep(sealing())
     result = host.stek("import", "--format", "dnsdist", host.path("none"))

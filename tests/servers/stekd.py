@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import time
 
-from farm import Process
+from farm import FarmError, Process
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.environ.get("STEK_BUILD",
@@ -49,9 +49,14 @@ policy {{ rotate = "{rotate}" tickets = "{tickets}" lead = "{lead}" }}
 
     def stek(self, *args, check=True, **options):
         """Run stek(1) with this configuration."""
-        return subprocess.run([STEK, "-c", self.conf, *args], check=check,
-                              capture_output=True, text=True, timeout=240,
-                              **options)
+        got = subprocess.run([STEK, "-c", self.conf, *args], check=False,
+                             capture_output=True, text=True, timeout=240,
+                             **options)
+        if check and got.returncode != 0:
+            raise FarmError(f"stek {' '.join(args)} ended with "
+                            f"{got.returncode}: {got.stdout}{got.stderr}\n"
+                            f"{self.logs()}")
+        return got
 
     def start(self):
         self.stek("init")

@@ -33,6 +33,21 @@ class Offer:
     seen: Visit
 
 
+def settle(server, sealing):
+    """
+    Until none of its processes seals with another key: a rotation is verified
+    by one handshake, and nginx's old workers go on for a moment.
+    """
+    def one():
+        seen = try_visit(server.port, server.VERSIONS[-1])
+        return seen is not None and seen.ticket is not None and \
+            server.named(seen.ticket, sealing)
+
+    if server.NAME_DIGITS:
+        server.wait(lambda: all(one() for _ in range(AT_ONCE)),
+                    f"all of {server.name} seals with {sealing}")
+
+
 class Story:
     """See above; reach(step) waits for a step's end, then it can be read."""
 
@@ -88,6 +103,10 @@ class Story:
     def _directions(self):
         return (self.pair, self.pair[::-1])
 
+    def _settle(self, step):
+        for server in self.pair:
+            settle(server, self.sealing[step])
+
     def _collect(self):
         """(where to offer it, ticket) for both directions and versions."""
         return [(there, new_ticket(here.port, version))
@@ -125,12 +144,14 @@ class Story:
         self.sealing["driven"] = status["sealing"]
         self.proofs = {target["name"]: target["proof"]
                        for target in status["targets"]}
+        self._settle("driven")
         self.first = self._offer(self._collect())
 
     def _rotated(self):
         held = self._collect()
         self.rotate = self.stekd.stek("rotate", "--now", check=False)
         self.sealing["rotated"] = self.stekd.status()["sealing"]
+        self._settle("rotated")
         self.old = self._offer(held)
         self.fresh = [ticket for _, ticket in self._collect()]
         self.renewed = self._offer(

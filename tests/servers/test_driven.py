@@ -10,6 +10,7 @@ import pytest
 from client import new_ticket, visit
 from servers import ALL, Apache, Nginx
 from stekd import Stekd
+from story import settle
 
 POLICY = ("1h", "1h", "10m")
 ROUNDS = 12
@@ -53,6 +54,9 @@ def verified(stekd):
     stekd.wait(lambda: all(target["state"] == "verified"
                            for target in stekd.status()["targets"]),
                "all is verified", 60)
+    for server in stekd.targets:
+        if not isinstance(server, str):
+            settle(server, stekd.status()["sealing"])
 
 
 def resumed(offers):
@@ -165,6 +169,7 @@ def test_an_older_key_is_revoked_alone_and_at_once(nginx):
     server, stekd = nginx
     revoked = new_ticket(server.port, "1.3")
     stekd.stek("rotate", "--now")
+    settle(server, stekd.status()["sealing"])
     kept = new_ticket(server.port, "1.3")
     assert kept.name != revoked.name
     stekd.stek("revoke", "--key", revoked.name)
@@ -180,6 +185,8 @@ def test_a_ticket_of_one_scope_is_worth_nothing_in_another(farm):
         server.target(scope=server.name) for server in pair], POLICY)
     stekd.start()
     verified(stekd)
+    for server in pair:
+        settle(server, stekd.target(server.name)["sealing"])
     for here, there in (pair, pair[::-1]):
         for version in Nginx.VERSIONS:
             ticket = new_ticket(here.port, version)

@@ -224,10 +224,8 @@ check_farm_key(const char *s, char why[CONF_WHY_LEN])
 static bool
 check_user(const char *s, char why[CONF_WHY_LEN])
 {
-	unsigned int uid;
-
 	/* Without privilege stekd stays who it is. */
-	if (geteuid() != 0 || parse_id(s, false, &uid))
+	if (geteuid() != 0 || getpwnam(s) != NULL)
 		return true;
 	say(why,
 	    "there is no such user; create it (\"useradd --system %.32s\"), "

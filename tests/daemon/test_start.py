@@ -109,10 +109,15 @@ def test_a_target_in_the_place_of_something_of_stekds(stekd, place):
     refuses(stekd, "target other", stekd.path(place))
 
 
-def test_an_unknown_user(stekd):
-    stekd.values["user"] = "nosuchuser"
+@pytest.mark.parametrize("name", ["nosuchuser", "1", "", "root:root"])
+def test_an_unknown_user(stekd, name):
+    """A user has a name: a number is none, whoever has it."""
     stekd.configure()
-    refuses(stekd, 'no such user', "useradd --system nosuchuser")
+    line = read(stekd.conf).count(b"\n") + 1
+    with open(stekd.conf, "a", encoding="ascii") as conf:
+        conf.write(f'user = "{name}"\n')
+    refuses(stekd, f"{stekd.conf}: line {line}: ", "no such user",
+            f"useradd --system {name}")
 
 
 def test_a_test_says_what_is_wrong_and_where(stekd):

@@ -56,12 +56,16 @@ static int
 validate(cfg_t *cfg, cfg_opt_t *opt)
 {
 	const char *value = cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1);
-	char reason[CONF_WHY_LEN];
+	char reason[CONF_WHY_LEN], shown[65], *c;
 
 	if (conf_check(cfg_opt_name(opt), value, reason))
 		return 0;
-	cfg_error(
-	    cfg, "%s = \"%.64s\": %.800s", cfg_opt_name(opt), value, reason);
+	/* A reason is one line, and no terminal obeys what stands in it. */
+	(void)snprintf(shown, sizeof(shown), "%s", value);
+	for (c = shown; *c != '\0'; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
+	cfg_error(cfg, "%s = \"%s\": %.800s", cfg_opt_name(opt), shown, reason);
 	return -1;
 }
 

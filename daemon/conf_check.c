@@ -308,10 +308,22 @@ check_verify(const char *s, char why[CONF_WHY_LEN])
 static bool
 check_scope(const char *s, char why[CONF_WHY_LEN])
 {
-	if (strlen(s) <= STEK_SCOPE_MAX)
-		return true;
-	say(why, "a scope has at most %d bytes", STEK_SCOPE_MAX);
-	return false;
+	size_t i;
+
+	if (strlen(s) > STEK_SCOPE_MAX) {
+		say(why, "a scope has at most %d bytes", STEK_SCOPE_MAX);
+		return false;
+	}
+	/* A format's own scopes, such as haproxy's spare keys, begin so. */
+	for (i = 0; s[i] != '\0'; i++)
+		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f) {
+			say(why,
+			    "expected no control characters, found byte %zu "
+			    "to be 0x%02x",
+			    i + 1, (unsigned int)(unsigned char)s[i]);
+			return false;
+		}
+	return true;
 }
 
 static bool

@@ -84,6 +84,16 @@ def test_a_wrong_value_is_named_with_its_line(stekd, text, said):
     refuses(stekd, f"{stekd.conf}: line {line}: ", said)
 
 
+@pytest.mark.parametrize("byte", [1, 9, 10, 0x1f, 0x7f])
+def test_a_scope_with_a_control_character(stekd, byte):
+    """They are the formats' own: of haproxy's spare keys, for one."""
+    line = read(stekd.conf).count(b"\n") + 1
+    with open(stekd.conf, "a", encoding="ascii") as conf:
+        conf.write('target x { format = "haproxy" path = "/dev/shm/x" '
+                   f'scope = "a\\x{byte:02x}" }}\n')
+    refuses(stekd, f"{stekd.conf}: line {line}: ", f"byte 2 to be 0x{byte:02x}")
+
+
 @pytest.mark.parametrize("text, said", [
     ('policy { rotate = "1s" tickets = "1h" }\n', "at most 16 keys"),
     ('policy { rotate = "1m" tickets = "1m" lead = "2m" }\n',

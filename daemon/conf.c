@@ -292,6 +292,53 @@ build(cfg_t *cfg, struct conf *conf)
 	       build_targets(cfg, conf);
 }
 
+/* What begins here, in libconfuse's words, if it is a string or a comment. */
+static char
+begins(const char *text, char before)
+{
+	if (*text == '"' || *text == '\'')
+		return *text;
+	if (*text == '#')
+		return '\n';
+	if (*text == '/' && strchr("\n\t ={}(),\"'", before) != NULL) {
+		if (text[1] == '/')
+			return '\n';
+		if (text[1] == '*')
+			return '*';
+	}
+	return '\0';
+}
+
+/*
+ * The line of the first ${NAME} in whose place libconfuse would put a variable
+ * of the environment; 0: there is none.  stekd and an operator's stek have
+ * other environments, and would read other values.
+ */
+static unsigned int
+find_variable(const char *text)
+{
+	unsigned int line = 1;
+	char in = '\0', before = '\n'; /* in: what ends it; '\0': plain text */
+
+	for (; *text != '\0'; before = *text++) {
+		if ((in == '\0' || in == '"') && strncmp(text, "${", 2) == 0)
+			return line;
+		if (in == '\0') {
+			in = begins(text, before);
+			text += in == '*';
+		} else if (in == '*') {
+			in = text[0] == '*' && text[1] == '/' ? '\0' : '*';
+			text += in == '\0';
+		} else if (in != '\n' && *text == '\\' && text[1] != '\0') {
+			text++;
+		} else if (*text == in) {
+			in = '\0';
+		}
+		line += *text == '\n';
+	}
+	return 0;
+}
+
 /*
  * The file as text, and the last line.  Its hash tells two processes that they
  * read the same.
@@ -330,6 +377,7 @@ load(const char *path)
 {
 	struct conf *conf = calloc(1, sizeof(*conf));
 	cfg_t *cfg = NULL;
+	unsigned int line;
 	char *text = NULL;
 	bool good = false;
 	size_t i;
@@ -348,6 +396,14 @@ load(const char *path)
 		    cfg, conf_check_option(i), validate);
 	(void)cfg_set_validate_func(cfg, "policy|" LAST_OPTION, refuse_end);
 	(void)cfg_set_validate_func(cfg, "target|" LAST_OPTION, refuse_end);
+	line = find_variable(text);
+	if (line > 0) {
+		say("line %u: \"${\" stands for a variable of the environment, "
+		    "which is another for stekd than for you; write the value, "
+		    "or \"\\${\" for the characters themselves",
+		    line);
+		goto out;
+	}
 	if (cfg_parse_buf(cfg, text) != CFG_SUCCESS)
 		goto out;
 	if (cfg_getbool(cfg, LAST_OPTION))

@@ -152,3 +152,33 @@ def test_a_line_feed_at_the_end_may_be_missing(host):
     host.keep()
     host.configure("# the end")
     assert host.stek("show").status == 0
+
+
+@pytest.mark.parametrize("text, line", [
+    ('farm = "${FARM}"\n', 1), ("farm = ${FARM}\n", 1),
+    ('farm = "a${FARM}b"\n', 1), ('farm = "${FARM:-test}"\n', 1),
+    ('# it\'s\n// it\'s\n/* it\'s\n * */\nfarm = "${FARM}"\n', 5),
+    ("farm = 'it\\'s'\nuser = \"a\\\"b'\\\\${FARM}\"\n", 2),
+    ('/*/ ${FARM} */ farm = "\n\\\n${FARM}"\n', 3),
+    ('store = dir:/a//b\nfarm = "${FARM}"\n', 2),
+])
+def test_a_variable_of_the_environment_is_refused(host, monkeypatch, text,
+                                                  line):
+    """stekd has another environment than who calls stek."""
+    monkeypatch.setenv("FARM", "test")
+    wrong(host, text, f"line {line}: ", '"${"', "environment")
+
+
+@pytest.mark.parametrize("text", [
+    "# ${FARM}\n", "// ${FARM}\n", "/* ${FARM}\n ** ${FARM} */\n",
+    "farm = 'test' # ${FARM}\n",
+    "target x { format = nginx path = /x reload = 'echo ${FARM} \\' ${FARM}' }\n",
+    'target x { format = nginx path = /x reload = "echo \\${FARM} $FARM" }\n',
+])
+def test_what_is_no_variable_of_the_environment_is_taken(host, monkeypatch,
+                                                         text):
+    monkeypatch.setenv("FARM", '"')
+    host.configure()
+    with open(host.conf, "a", encoding="ascii") as conf:
+        conf.write(text)
+    assert "line" not in host.stek("status").err

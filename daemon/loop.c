@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "background.h"
@@ -18,6 +19,9 @@
 #include "control.h"
 #include "log.h"
 #include "loop.h"
+
+#define END_LOOKS   100 /* at how the monitor ended, at most */
+#define END_LOOK_NS (10 * 1000 * 1000)
 
 /*
  * sd_notify(3)'s protocol is one datagram; its library would bring six more
@@ -302,11 +306,39 @@ on_hup(evutil_socket_t fd, short what, void *arg)
 	read_conf(arg);
 }
 
+/* Its socket may be closed before it has ended; it has no long way to go. */
+static void
+describe_end(char *how, size_t size)
+{
+	const struct timespec pause = {0, END_LOOK_NS};
+	pid_t pid = 0;
+	int status = 0, i;
+
+	for (i = 0; i < END_LOOKS && pid == 0; i++) {
+		if (i > 0)
+			(void)nanosleep(&pause, NULL);
+		pid = waitpid(-1, &status, WNOHANG);
+	}
+	if (pid > 0 && WIFSIGNALED(status))
+		(void)snprintf(how, size, "killed by signal %d (%s)",
+		    WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else if (pid > 0)
+		(void)snprintf(
+		    how, size, "ended with status %d", WEXITSTATUS(status));
+	else
+		(void)snprintf(how, size, "its socket is closed or broken");
+}
+
 static void
 lose_monitor(struct loop *loop)
 {
-	if (!loop->failed)
-		log_line(LOG_ERR, "the monitor process is gone", NULL);
+	char how[128];
+
+	if (!loop->failed) {
+		describe_end(how, sizeof(how));
+		log_line(
+		    LOG_ERR, "the monitor process is gone", "how", how, NULL);
+	}
 	stop(loop, true);
 }
 
@@ -314,10 +346,13 @@ lose_monitor(struct loop *loop)
 static void
 on_child(evutil_socket_t fd, short what, void *arg)
 {
+	siginfo_t info = {.si_pid = 0};
+
 	(void)fd;
 	(void)what;
 	/* Who is stopped, by a debugger say, has not ended. */
-	if (waitpid(-1, NULL, WNOHANG) != 0)
+	if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+	    info.si_pid != 0)
 		lose_monitor(arg);
 }
 

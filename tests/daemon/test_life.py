@@ -193,15 +193,28 @@ def test_the_monitor_ends_with_a_main_process_that_was_killed(stekd):
     wait_until(lambda: gone(monitor), "the monitor ends")
 
 
-def test_without_its_monitor_it_ends_with_an_error(stekd):
+@pytest.mark.parametrize("number, how", [
+    (signal.SIGKILL, "killed by signal 9 (Killed)"),
+    (signal.SIGBUS, "killed by signal 7 (Bus error)")])
+def test_without_its_monitor_it_ends_with_an_error(stekd, number, how):
     """At once, although a worker still has the monitor's socket."""
     flag = stekd.path("flag")
     stekd.add("web", "haproxy", reload=f"touch {flag}; exec tail -f {flag}")
     stekd.begin()
     stekd.wait(lambda: os.path.exists(flag), "a worker is at work")
-    os.kill(stekd.monitor(), signal.SIGKILL)
+    os.kill(stekd.monitor(), number)
     assert stekd.child.wait(10) == 1
     assert stekd.said().count("the monitor process is gone") == 1
+    assert how in stekd.said()
+
+
+def test_how_its_monitor_ended_is_told_whatever_is_seen_first(stekd):
+    """Its end or that of its socket: without a worker both come at once."""
+    stekd.begin()
+    os.kill(stekd.monitor(), signal.SIGSEGV)
+    assert stekd.child.wait(10) == 1
+    assert stekd.said().count("the monitor process is gone") == 1
+    assert "killed by signal 11" in stekd.said()
 
 
 def test_a_monitor_that_is_stopped_for_a_while_is_waited_for(stekd):

@@ -233,6 +233,25 @@ renew_file(const char *path, struct place_result *result)
 	return false;
 }
 
+/* Errno says why; but what failed may have been its folder's sync alone. */
+static void
+fail_to_write(const struct conf_target *target, const char *path,
+    const struct format_file *file, struct place_result *result)
+{
+	int saved = errno;
+	int64_t age;
+
+	if (compare(target, path, file, &age) == STEK_OK)
+		fail(result,
+		    "%s: its folder cannot be synced: %s; the new file is "
+		    "there, but may be gone after a crash of this host, and "
+		    "its server was not reloaded",
+		    path, strerror(saved));
+	else
+		fail(result, "%s: %s; the file is as it was", path,
+		    strerror(saved));
+}
+
 /* False: it was not written; result says why. */
 static bool
 place_file(const struct conf_target *target, const struct place_how *how,
@@ -263,8 +282,7 @@ place_file(const struct conf_target *target, const struct place_how *how,
 	result->changed = true;
 	if (stek_file_write(path, file->bytes, file->len, target->mode,
 	        target->uid, target->gid) != STEK_OK) {
-		fail(result, "%s: %s; the file is as it was", path,
-		    strerror(errno));
+		fail_to_write(target, path, file, result);
 		return false;
 	}
 	err = compare(target, path, file, &age);

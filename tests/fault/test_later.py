@@ -281,3 +281,25 @@ def test_a_key_file_that_stays_keeps_no_server_from_the_others():
         assert before not in stekd.files_of_nginx()
         assert os.path.getsize(count) == reloads, "once was enough"
     shutil.rmtree(path)
+
+
+@pytest.mark.parametrize("at,there,says", [
+    (1, False, "the file is as it was"),
+    (2, True, "the new file is there, but may be gone after a crash")],
+    ids=["the file's", "the folder's"])
+def test_what_a_failed_sync_left_is_told_as_it_is(at, there, says):
+    path = tempfile.mkdtemp(prefix="stek-fault.", dir="/dev/shm")
+    stekd = Stekd(Folder(path), ["fsync"], errno.EIO)
+    stekd.fault = Live(stekd.folder / "out-web", ["fsync"], errno.EIO)
+    with stekd.running():
+        stekd.fault.arm(at)
+        answer = stekd.ask(ROTATE)
+        told, = [line for line in answer if line.get("target") == "web"]
+        assert not told["ok"] and os.strerror(errno.EIO) in told["detail"]
+        assert says in told["detail"]
+        sealing = stekd.status()["sealing"]
+        assert (stekd.in_web()[1] == sealing) == there
+        stekd.fault.disarm()
+        stekd.wait_well()
+        assert stekd.in_web()[1] == sealing
+    shutil.rmtree(path)

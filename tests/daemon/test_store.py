@@ -12,7 +12,8 @@ import time
 import pytest
 
 from host import sealing
-from daemon import QUICK, Daemon, fill_up, mounted, read, replace, ticks
+from daemon import (QUICK, Daemon, fill_up, haproxy_keys, mounted, read,
+                    replace, ticks)
 
 
 def make(farm, **options):
@@ -129,6 +130,33 @@ def test_an_older_set_is_told_as_rollback_and_overwritten_by_the_next(quick):
     assert "older" in wait_store(quick, "rollback")["error"]
     wait_store(quick, "live")
     wait_saved(quick)
+
+
+def keys_of(daemon):
+    return {name for name, _, _ in haproxy_keys(daemon.path("web"))}
+
+
+def test_a_revoked_key_does_not_come_back_while_stekd_runs(stekd):
+    """Whatever lies in the store's folder, also in the note of the newest."""
+    seen = os.path.join(stekd.store, "example.seen")
+    old, noted = read(stekd.set_path), read(seen)
+    revoked = keys_of(stekd)
+    stekd.stek("revoke", "--all")
+    replace(seen, noted)
+    replace(stekd.set_path, old)
+    assert "older" in wait_store(stekd, "rollback")["error"]
+    assert stekd.status()["sealing"] not in revoked
+    assert not keys_of(stekd) & revoked
+
+
+def test_a_revoked_key_does_not_come_back_by_its_set_alone(stekd):
+    old, revoked = read(stekd.set_path), keys_of(stekd)
+    stekd.stek("revoke", "--all")
+    stekd.end()
+    replace(stekd.set_path, old)
+    status, said = stekd.refused()
+    assert status == 1 and "an older copy was put there" in said
+    assert not keys_of(stekd) & revoked
 
 
 def test_a_removed_folder_is_used_again_once_it_is_back(quick):

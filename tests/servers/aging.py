@@ -11,9 +11,9 @@ import traceback
 from client import new_ticket, try_visit
 from stekd import Stekd
 
-# A key seals for at most 140 s and opens for 10 more; lighttpd looks up to
+# A key seals for at most 140 s and opens for 40 more; lighttpd looks up to
 # 64 s later.
-POLICY = ("70s", "10s", "5s")
+POLICY = ("70s", "40s", "5s")
 PATIENCE = 400
 
 

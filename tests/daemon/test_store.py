@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from farm import wait_until
 from host import sealing
 from daemon import (QUICK, Daemon, fill_up, haproxy_keys, mounted, read,
                     replace, ticks)
@@ -133,6 +134,7 @@ def test_an_older_set_is_told_as_rollback_and_overwritten_by_the_next(quick):
 
 
 def keys_of(daemon):
+    wait_until(lambda: os.path.exists(daemon.path("web")), "there are keys")
     return {name for name, _, _ in haproxy_keys(daemon.path("web"))}
 
 

@@ -77,11 +77,14 @@ static bool
 stir(void)
 {
 	uint8_t fresh[32];
+	bool done;
 
 	if (given.pid == getpid())
 		return true;
-	return getrandom(fresh, sizeof(fresh), 0) == sizeof(fresh) &&
+	done = getrandom(fresh, sizeof(fresh), 0) == sizeof(fresh) &&
 	       PK11_RandomUpdate(fresh, sizeof(fresh)) == SECSuccess;
+	explicit_bzero(fresh, sizeof(fresh));
+	return done;
 }
 
 static PRTime

@@ -95,14 +95,6 @@ put_file(const char *path, const struct format_file *file)
 }
 
 static bool
-is_key_file(const char *name)
-{
-	return strlen(name) == 2 * STEK_NAME_LEN + strlen(FORMAT_KEY_SUFFIX) &&
-	       strspn(name, "0123456789abcdef") == 2 * STEK_NAME_LEN &&
-	       strcmp(name + 2 * STEK_NAME_LEN, FORMAT_KEY_SUFFIX) == 0;
-}
-
-static bool
 is_in(const struct format_out *out, const char *name)
 {
 	size_t i;
@@ -126,7 +118,8 @@ remove_old(const char *folder, const struct format_out *out)
 	if (dir == NULL)
 		return fail(folder, STEK_ERR_SYSTEM);
 	while ((entry = readdir(dir)) != NULL) {
-		if (!is_key_file(entry->d_name) || is_in(out, entry->d_name))
+		if (!format_is_key_file(entry->d_name) ||
+		    is_in(out, entry->d_name))
 			continue;
 		(void)snprintf(path, sizeof(path), "%.3000s/%.200s", folder,
 		    entry->d_name);

@@ -158,10 +158,7 @@ is_file_name(const struct conf_target *target, const char *name)
 {
 	if (!is_folder_format(target))
 		return name[0] == '\0';
-	if (strcmp(name, FORMAT_LIST) == 0)
-		return true;
-	return strspn(name, "0123456789abcdef") == STEK_NAME_LEN * 2 &&
-	       strcmp(name + STEK_NAME_LEN * 2, ".key") == 0;
+	return strcmp(name, FORMAT_LIST) == 0 || format_is_key_file(name);
 }
 
 static void

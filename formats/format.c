@@ -52,6 +52,13 @@ format_find(const char *name)
 	return NULL;
 }
 
+bool
+format_is_key_file(const char *name)
+{
+	return strspn(name, "0123456789abcdef") == 2 * STEK_NAME_LEN &&
+	       strcmp(name + 2 * STEK_NAME_LEN, FORMAT_KEY_SUFFIX) == 0;
+}
+
 /* May the path stand in a list without its server reading it otherwise? */
 static bool
 path_is_plain(const char *path)

@@ -166,6 +166,9 @@ STEK_CHECKED enum stek_err format_read(const struct format *, const uint8_t *,
 STEK_CHECKED enum stek_err format_list(const struct format *, const uint8_t *,
     size_t, struct format_list *, struct format_why *);
 
+/* Is a file of that name in a folder one of a key? */
+bool format_is_key_file(const char *name);
+
 void format_out_free(struct format_out *);
 void format_in_wipe(struct format_in *);
 

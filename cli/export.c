@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <daemon/conf_check.h>
+
 #include "farm.h"
 #include "keyfile.h"
 #include "place.h"
@@ -242,8 +244,6 @@ run(struct farm *farm, const struct options *opt)
 static const char *
 wrong(const struct options *opt)
 {
-	if (strlen(opt->scope) > STEK_SCOPE_MAX)
-		return "a scope has at most 255 bytes";
 	if (opt->path != NULL)
 		return opt->path[0] == '\0' ? "-o needs a path" : NULL;
 	if ((opt->format->flags & FORMAT_FOLDER) != 0)
@@ -265,6 +265,7 @@ verb_export(const struct cli *cli, int argc, char **argv)
 	};
 	struct options opt = {.scope = ""};
 	const char *format = NULL;
+	char why[CONF_WHY_LEN];
 	struct farm farm;
 	int c, status;
 
@@ -286,6 +287,8 @@ verb_export(const struct cli *cli, int argc, char **argv)
 		return CLI_USAGE;
 	if (wrong(&opt) != NULL)
 		return say_usage("%s", wrong(&opt));
+	if (!conf_check("scope", opt.scope, why))
+		return say_usage("--scope: %s", why);
 	if (!farm_open(&farm, cli))
 		return CLI_FAILED;
 	status = run(&farm, &opt);

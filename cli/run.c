@@ -20,6 +20,8 @@
 
 #include <stek.h>
 
+#include <daemon/conf_check.h>
+
 #include "cli.h"
 #include "say.h"
 
@@ -153,13 +155,13 @@ int
 verb_run(const struct cli *cli, int argc, char **argv)
 {
 	struct run run = {.scope = ""};
+	char why[CONF_WHY_LEN];
 
 	(void)cli;
 	if (!take_arguments(argc, argv, &run))
 		return CLI_USAGE;
-	if (strlen(run.scope) > STEK_SCOPE_MAX) {
-		say_error("a scope has at most %d characters, found %zu",
-		    STEK_SCOPE_MAX, strlen(run.scope));
+	if (!conf_check("scope", run.scope, why)) {
+		say_error("--scope: %s", why);
 		return CLI_USAGE;
 	}
 	look_at(run.ring);

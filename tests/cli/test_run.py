@@ -79,6 +79,7 @@ def test_a_ring_that_is_not_there_is_told_and_the_command_runs(folder):
     (("--ring", "/a"), "command"),
     (("--ring", "/a", "--"), "command"),
     (("--ring", "/a", "--scope", "x" * 256, "--", "true"), "255"),
+    (("--ring", "/a", "--scope", "\1", "--", "true"), "0x01"),
     (("--ring", "/a", "--wrong", "--", "true"), "wrong"),
 ])
 def test_wrong_usage(args, word):

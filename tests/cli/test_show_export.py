@@ -267,6 +267,13 @@ def test_a_scope_that_is_too_long_is_refused(host):
     assert result.status == 2 and "255" in result.err
 
 
+def test_a_scope_that_is_a_formats_own_is_refused(host):
+    """Those begin with a control character, which no target's may have."""
+    host.keep(sealing())
+    result = host.stek("export", "--format", "haproxy", "--scope", "a\1")
+    assert result.status == 2 and "byte 2 to be 0x01" in result.err
+
+
 @pytest.mark.parametrize("format_", ["nginx", "ring"])
 def test_a_folder_or_a_ring_needs_a_place(host, format_):
     host.keep(sealing())

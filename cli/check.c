@@ -2,6 +2,9 @@
 /*
  * See check.h.  Here: the verb, the lines, and what a running stekd says.
  */
+#include <sys/stat.h>
+
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -91,6 +94,23 @@ check_stekd(struct check *check)
 	json_decref(status);
 }
 
+/*
+ * Who is not root has a stekd of their own, unless the configuration is
+ * root's: then it is looked at for the user that it names.
+ */
+static void
+take_user(const char *path, struct conf *conf)
+{
+	const struct passwd *pw = getpwnam(conf->user);
+	struct stat st;
+
+	if (geteuid() == 0 || pw == NULL || stat(path, &st) < 0 ||
+	    st.st_uid != 0)
+		return;
+	conf->uid = pw->pw_uid;
+	conf->gid = pw->pw_gid;
+}
+
 static void
 check_all(struct check *check, struct farm *farm)
 {
@@ -141,6 +161,7 @@ verb_check(const struct cli *cli, int argc, char **argv)
 		return CLI_FAILED;
 	if (json)
 		check.lines = json_array();
+	take_user(cli->conf, farm.conf);
 	check.conf = farm.conf;
 	check_all(&check, &farm);
 	farm_close(&farm);

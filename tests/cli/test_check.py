@@ -5,6 +5,7 @@ farm's keys, the host or stekd is found, and named.
 """
 import json
 import os
+import pwd
 import shutil
 import subprocess
 import time
@@ -289,22 +290,33 @@ def test_cores_that_go_to_another_program_are_a_note(host):
     assert "/usr/sbin/keeper" in result.out
 
 
-def test_too_little_memory_to_lock_without_root(host):
-    for path in ("farm.key", "store", "store/test.set", "stek.conf"):
-        os.chown(host.path(path), USER.pw_uid, USER.pw_gid)
+def check_as(host, user):
+    """What that user is told, with little memory to lock."""
     os.chmod(host.home, 0o755)
     # The build may lie where only root goes.
     program = shutil.copy(STEK, host.path("stek"))
     done = subprocess.run(
-        ["setpriv", f"--reuid={USER.pw_uid}", f"--regid={USER.pw_gid}",
+        ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}",
          "--clear-groups", "sh", "-c", 'ulimit -l 64; exec "$@"', "sh",
          program, "-c", host.conf, "check"],
         stdout=subprocess.PIPE, check=False)
     assert done.returncode == 1
-    lines = done.stdout.decode().splitlines()
+    return done.stdout.decode().splitlines()
+
+
+def test_too_little_memory_to_lock_without_root(host):
+    for path in ("farm.key", "store", "store/test.set", "stek.conf"):
+        os.chown(host.path(path), USER.pw_uid, USER.pw_gid)
+    lines = check_as(host, USER)
     assert "fail  locked memory: only 64 KB" in "".join(
         line[:32] for line in lines)
     assert any(line.startswith("note  user: without root") for line in lines)
+
+
+def test_without_root_roots_configuration_is_about_the_user_it_names(host):
+    lines = check_as(host, pwd.getpwnam("nobody"))
+    store, = [line for line in lines if host.path("store") + ": " in line]
+    assert store.startswith("ok    ") and USER.pw_name in store
 
 
 # --- stekd -------------------------------------------------------------------

@@ -36,6 +36,7 @@ struct contract_server {
 struct contract_library {
 	const char *name;
 	unsigned int cannot;
+	bool rsa; /* certificates are RSA ones, else P-256 */
 
 	/* NULL: it could not be made. What is in there is copied or kept. */
 	void *(*server_new)(const struct contract_server *);

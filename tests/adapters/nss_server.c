@@ -104,25 +104,39 @@ set_options(PRFileDesc *model, int version)
 	       SSL_VersionRangeSet(model, &only) == SECSuccess;
 }
 
-static PRFileDesc *
-new_model(const struct contract_server *options)
+static bool
+certify(PRFileDesc *model, const struct contract_server *options)
 {
-	PRFileDesc *tcp = PR_NewTCPSocket(), *model = NULL;
-	CERTCertificate *cert = load_certificate(options->cert);
-	SECKEYPrivateKey *key = load_key(options->key);
+	CERTCertificate *cert;
+	SECKEYPrivateKey *key;
+	bool done;
 
-	if (tcp != NULL && cert != NULL && key != NULL)
-		model = SSL_ImportFD(NULL, tcp);
-	if (model != NULL && (!set_options(model, options->version) ||
-	                         SSL_ConfigServerCert(model, cert, key, NULL,
-	                             0) != SECSuccess)) {
-		(void)PR_Close(model);
-		model = NULL;
-	}
+	if (options->cert == NULL)
+		return true;
+	cert = load_certificate(options->cert);
+	key = load_key(options->key);
+	done =
+	    cert != NULL && key != NULL &&
+	    SSL_ConfigServerCert(model, cert, key, NULL, 0) == SECSuccess;
 	if (cert != NULL)
 		CERT_DestroyCertificate(cert);
 	if (key != NULL)
 		SECKEY_DestroyPrivateKey(key);
+	return done;
+}
+
+static PRFileDesc *
+new_model(const struct contract_server *options)
+{
+	PRFileDesc *tcp = PR_NewTCPSocket(), *model = NULL;
+
+	if (tcp != NULL)
+		model = SSL_ImportFD(NULL, tcp);
+	if (model != NULL && (!set_options(model, options->version) ||
+	                         !certify(model, options))) {
+		(void)PR_Close(model);
+		model = NULL;
+	}
 	return model;
 }
 
@@ -161,6 +175,25 @@ nss_server_scope(void *arg, const char *scope)
 	struct nss_server *server = arg;
 
 	server->scope = scope;
+}
+
+void
+nss_server_certify(void *arg, CERTCertificate *cert, SECKEYPrivateKey *key)
+{
+	struct nss_server *server = arg;
+
+	if (SSL_ConfigServerCert(server->model, cert, key, NULL, 0) !=
+	    SECSuccess)
+		abort();
+}
+
+void
+nss_server_keep_sessions(void *arg)
+{
+	struct nss_server *server = arg;
+
+	if (SSL_OptionSet(server->model, SSL_NO_CACHE, PR_FALSE) != SECSuccess)
+		abort();
 }
 
 /* NSS asks for the peer's address, and a socketpair has none. */

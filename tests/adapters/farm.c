@@ -52,8 +52,8 @@ write_pem(const char *path, X509 *cert, EVP_PKEY *key)
 static bool
 make_certificate(const struct farm *farm)
 {
-	EVP_PKEY *key = farm->library->rsa ? EVP_RSA_gen(2048)
-	                                   : EVP_EC_gen("P-256");
+	EVP_PKEY *key =
+	    farm->library->rsa ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256");
 	X509 *cert = X509_new();
 	X509_NAME *name;
 	bool ok = false;

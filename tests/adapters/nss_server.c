@@ -115,9 +115,8 @@ certify(PRFileDesc *model, const struct contract_server *options)
 		return true;
 	cert = load_certificate(options->cert);
 	key = load_key(options->key);
-	done =
-	    cert != NULL && key != NULL &&
-	    SSL_ConfigServerCert(model, cert, key, NULL, 0) == SECSuccess;
+	done = cert != NULL && key != NULL &&
+	       SSL_ConfigServerCert(model, cert, key, NULL, 0) == SECSuccess;
 	if (cert != NULL)
 		CERT_DestroyCertificate(cert);
 	if (key != NULL)

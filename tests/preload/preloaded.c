@@ -4,6 +4,7 @@
  *
  * Never here: a call that gives NSS keys.
  */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 
 #include "preloaded.h"
 
-#define IV_AT 16 /* behind the name, which is the same for all keys */
+#define IV_AT  16 /* behind the name, which is the same for all keys */
 #define ID_LEN 4
 
 /* The server's own calls, which an NSS that takes no keys has no use for. */
@@ -31,19 +32,22 @@ stek_nss_use_scope(const struct stek_ring *ring, const char *scope)
 	return STEK_OK;
 }
 
+void
+preloaded_ring(const char *cert)
+{
+	char path[FARM_PATH];
+	const char *slash = strrchr(cert, '/');
+
+	(void)snprintf(
+	    path, sizeof(path), "%.*s/ring", (int)(slash - cert), cert);
+	if (setenv("STEK_RING", path, 1) < 0)
+		abort();
+}
+
 void *
 preloaded_server_new(const struct contract_server *options)
 {
-	char path[FARM_PATH];
-	const char *slash;
-
-	if (options->cert != NULL) {
-		slash = strrchr(options->cert, '/');
-		(void)snprintf(path, sizeof(path), "%.*s/ring",
-		    (int)(slash - options->cert), options->cert);
-		if (setenv("STEK_RING", path, 1) < 0)
-			abort();
-	}
+	preloaded_ring(options->cert);
 	return nss_server_new(options);
 }
 
@@ -51,14 +55,15 @@ void
 become_preloaded(char **argv, const char *object)
 {
 	const char *was = getenv("LD_PRELOAD");
-	char list[4096];
+	char list[4096], self[PATH_MAX] = "";
 
 	if (was != NULL && strstr(was, object) != NULL)
 		return;
 	(void)snprintf(list, sizeof(list), "%s%s%s", object,
 	    was == NULL ? "" : ":", was == NULL ? "" : was);
-	if (setenv("LD_PRELOAD", list, 1) == 0)
-		(void)execv("/proc/self/exe", argv);
+	if (readlink("/proc/self/exe", self, sizeof(self) - 1) > 0 &&
+	    setenv("LD_PRELOAD", list, 1) == 0)
+		(void)execv(self, argv);
 	perror(argv[0]);
 	exit(1);
 }

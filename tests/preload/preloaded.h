@@ -12,7 +12,10 @@
 /* Become this program with the object, unless it is that already. */
 void become_preloaded(char **argv, const char *object);
 
-/* Of the ring beside its certificate, or else of STEK_RING. */
+/* From now on the ring is that beside this certificate; it is asked once. */
+void preloaded_ring(const char *cert);
+
+/* A server of that ring. */
 void *preloaded_server_new(const struct contract_server *);
 
 /* Is the last ticket that came sealed with this key?  So its IV says. */

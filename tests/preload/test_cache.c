@@ -22,7 +22,7 @@
 #include "preloaded.h"
 
 #define SESSIONS 100
-#define SECONDS 600
+#define SECONDS  600
 
 /* The cache is the first process's; its children are told by a variable. */
 static void *

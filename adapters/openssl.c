@@ -45,6 +45,7 @@
 /* libssl's callbacks have more parameters than we need. */
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
+#define IV_LEN  16 /* of AES-256-CBC */
 #define NO_HOST "." /* the scope of clients that ask for no host */
 
 /* Contexts to copy from. */
@@ -120,7 +121,7 @@ seal_ticket(struct slot *slot, const char *scope, uint8_t *name, uint8_t *iv,
 	const struct expanded *e;
 
 	e = slot_sealing(slot, scope, time(NULL), name);
-	if (e == NULL || !slot_iv(slot, iv) ||
+	if (e == NULL || !slot_random(slot, iv, IV_LEN) ||
 	    HMAC_CTX_copy(mac, e->mac) <= 0 ||
 	    EVP_CIPHER_CTX_copy(cipher, e->seal) <= 0 ||
 	    EVP_EncryptInit_ex(cipher, NULL, NULL, NULL, iv) <= 0)

@@ -14,11 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pool.h"
 #include "slot.h"
 
-#define SLOTS    64 /* more callbacks than this never run at once */
-#define KEPT     32 /* at least STEK_KEYS_MAX; many scopes need more */
-#define POOL_LEN (63 * SLOT_IV_LEN)
+#define SLOTS 64 /* more callbacks than this never run at once */
+#define KEPT  32 /* at least STEK_KEYS_MAX; many scopes need more */
 
 /* Unused: expanded is NULL. */
 struct kept {
@@ -36,16 +36,10 @@ struct slot {
 	struct kept kept[KEPT];
 };
 
-/* IVs drawn ahead.  The kernel zeroes them in a forked child. */
-struct pool {
-	_Alignas(64) size_t left;
-	uint8_t bytes[POOL_LEN];
-};
-
 struct slots {
 	const struct slot_library *library;
 	const struct stek_ring *ring;
-	struct pool *pools; /* one a slot; NULL: draw each IV by itself */
+	struct pool *pools; /* one a slot, or NULL */
 	struct slot slot[SLOTS];
 };
 
@@ -60,21 +54,6 @@ map(size_t len)
 	return at == MAP_FAILED ? NULL : at;
 }
 
-static struct pool *
-pools_new(void)
-{
-#ifdef MADV_WIPEONFORK
-	size_t len = SLOTS * sizeof(struct pool);
-	struct pool *pools = map(len);
-
-	if (pools != NULL && madvise(pools, len, MADV_WIPEONFORK) == 0)
-		return pools;
-	if (pools != NULL)
-		(void)munmap(pools, len);
-#endif
-	return NULL;
-}
-
 struct slots *
 slots_new(const struct slot_library *library, const struct stek_ring *ring)
 {
@@ -84,7 +63,7 @@ slots_new(const struct slot_library *library, const struct stek_ring *ring)
 		return NULL;
 	slots->library = library;
 	slots->ring = ring;
-	slots->pools = pools_new();
+	slots->pools = pools_new(SLOTS);
 	return slots;
 }
 
@@ -131,8 +110,7 @@ slots_free(struct slots *slots)
 	if (slots == NULL)
 		return;
 	slots_follow(slots, NULL);
-	if (slots->pools != NULL)
-		(void)munmap(slots->pools, SLOTS * sizeof(struct pool));
+	pools_free(slots->pools, SLOTS);
 	(void)munmap(slots, sizeof(*slots));
 }
 
@@ -288,23 +266,11 @@ slot_opening(struct slot *slot, const char *scope, int64_t now,
 }
 
 bool
-slot_iv(struct slot *slot, uint8_t iv[SLOT_IV_LEN])
+slot_random(struct slot *slot, uint8_t *bytes, size_t len)
 {
 	const struct slots *slots = slot->home;
-	struct pool *pool;
-	size_t left;
+	struct pool *pool =
+	    slots->pools == NULL ? NULL : &slots->pools[slot - slots->slot];
 
-	if (slots->pools == NULL)
-		return slots->library->random(iv, SLOT_IV_LEN);
-	pool = &slots->pools[slot - slots->slot];
-	left = pool->left;
-	if (left == 0) {
-		if (!slots->library->random(pool->bytes, POOL_LEN))
-			return false;
-		left = POOL_LEN;
-	}
-	left -= SLOT_IV_LEN;
-	memcpy(iv, pool->bytes + left, SLOT_IV_LEN);
-	pool->left = left;
-	return true;
+	return pool_take(pool, slots->library->random, bytes, len);
 }

@@ -15,8 +15,6 @@
 
 #include <stek.h>
 
-#define SLOT_IV_LEN 16
-
 struct slots;
 struct slot;
 
@@ -60,7 +58,7 @@ const void *slot_sealing(
 const void *slot_opening(struct slot *, const char *scope, int64_t now,
     const uint8_t name[STEK_NAME_LEN], bool *renew);
 
-/* Random bytes of which a forked process never gets the same. */
-bool slot_iv(struct slot *, uint8_t iv[SLOT_IV_LEN]);
+/* For an IV: at most POOL_LEN bytes, as pool.h has them. */
+bool slot_random(struct slot *, uint8_t *, size_t);
 
 #endif

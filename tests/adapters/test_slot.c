@@ -15,9 +15,10 @@
 
 #include "../../adapters/slot.h"
 
-#define NOW   1000000
-#define SLOTS 64
-#define KEPT  32
+#define NOW    1000000
+#define SLOTS  64
+#define KEPT   32
+#define IV_LEN 16
 
 static size_t expanded, forgotten, draws;
 static bool refuses;
@@ -384,13 +385,13 @@ no_two_ivs_are_the_same(void **state)
 {
 	struct world *world = *state;
 	struct slot *slot = slot_take(world->slots);
-	uint8_t iv[200][SLOT_IV_LEN];
+	uint8_t iv[200][IV_LEN];
 	size_t i, j;
 
 	for (i = 0; i < 200; i++) {
-		assert_true(slot_iv(slot, iv[i]));
+		assert_true(slot_random(slot, iv[i], IV_LEN));
 		for (j = 0; j < i; j++)
-			assert_memory_not_equal(iv[i], iv[j], SLOT_IV_LEN);
+			assert_memory_not_equal(iv[i], iv[j], IV_LEN);
 	}
 	assert_true(draws < 200);
 	slot_give(slot);
@@ -401,12 +402,12 @@ without_random_bytes_there_is_no_iv(void **state)
 {
 	struct world *world = *state;
 	struct slot *slot = slot_take(world->slots);
-	uint8_t iv[SLOT_IV_LEN];
+	uint8_t iv[IV_LEN];
 
 	refuses = true;
-	assert_false(slot_iv(slot, iv));
+	assert_false(slot_random(slot, iv, IV_LEN));
 	refuses = false;
-	assert_true(slot_iv(slot, iv));
+	assert_true(slot_random(slot, iv, IV_LEN));
 	slot_give(slot);
 }
 
@@ -414,10 +415,10 @@ without_random_bytes_there_is_no_iv(void **state)
 static int
 draw_in_child(struct slot *slot)
 {
-	uint8_t iv[SLOT_IV_LEN];
+	uint8_t iv[IV_LEN];
 
 	draws = 0;
-	return slot_iv(slot, iv) && draws == 1 ? 0 : 1;
+	return slot_random(slot, iv, IV_LEN) && draws == 1 ? 0 : 1;
 }
 
 static void
@@ -425,18 +426,18 @@ a_forked_process_draws_its_own_ivs(void **state)
 {
 	struct world *world = *state;
 	struct slot *slot = slot_take(world->slots);
-	uint8_t iv[SLOT_IV_LEN];
+	uint8_t iv[IV_LEN];
 	int status;
 	pid_t pid;
 
-	assert_true(slot_iv(slot, iv));
+	assert_true(slot_random(slot, iv, IV_LEN));
 	pid = fork();
 	if (pid == 0)
 		_exit(draw_in_child(slot));
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	draws = 0;
-	assert_true(slot_iv(slot, iv));
+	assert_true(slot_random(slot, iv, IV_LEN));
 	assert_int_equal(draws, 0); /* and its parent goes on as before */
 	slot_give(slot);
 }

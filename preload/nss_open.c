@@ -15,24 +15,64 @@
 
 /* --- the MAC, of both --------------------------------------------------- */
 
+/*
+ * NSS gets a stand-in: making a context costs as much as the MAC, and ours
+ * needs none.  One of NSS's own is made once it is known to be needed.
+ */
+static PK11Context *
+stand_in(struct nss_thread *t)
+{
+	return (void *)&t->stand_in;
+}
+
+static bool
+is_stand_in(const PK11Context *context)
+{
+	return context == stand_in(&nss_thread);
+}
+
 NSS_EXPORT PK11Context *
 PK11_CreateContextBySymKey(CK_MECHANISM_TYPE type, CK_ATTRIBUTE_TYPE operation,
     PK11SymKey *key, const SECItem *param)
 {
-	PK11Context *context =
-	    nss_real()->PK11_CreateContextBySymKey(type, operation, key, param);
 	struct nss_thread *t;
 
-	if (nss_is_local_mac(key) && nss_is_ssl(NSS_CALLER)) {
-		t = nss_thread_keep();
-		if (!t->sealing)
-			nss_drop_work(t);
-		t->ready = false;
-		t->refuse = false;
-		t->behind = NULL;
-		t->context = context;
+	if (!nss_is_local_mac(key) || type != CKM_SHA256_HMAC ||
+	    operation != CKA_SIGN || !nss_is_ssl(NSS_CALLER))
+		return nss_real()->PK11_CreateContextBySymKey(
+		    type, operation, key, param);
+	t = nss_thread_keep();
+	if (!t->sealing)
+		nss_drop_work(t);
+	t->ready = false;
+	t->refuse = false;
+	t->behind = NULL;
+	t->mac_key = key;
+	return stand_in(t);
+}
+
+NSS_EXPORT SECStatus
+PK11_DigestBegin(PK11Context *context)
+{
+	return is_stand_in(context) ? SECSuccess
+	                            : nss_real()->PK11_DigestBegin(context);
+}
+
+/* With NSS's own key. */
+static SECStatus
+hash_locally(struct nss_thread *t, const unsigned char *in, unsigned int len)
+{
+	const struct nss_real *real = nss_real();
+	SECItem none = {siBuffer, NULL, 0};
+
+	if (t->context == NULL) {
+		t->context = real->PK11_CreateContextBySymKey(
+		    CKM_SHA256_HMAC, CKA_SIGN, t->mac_key, &none);
+		if (t->context == NULL ||
+		    real->PK11_DigestBegin(t->context) != SECSuccess)
+			return SECFailure;
 	}
-	return context;
+	return real->PK11_DigestOp(t->context, in, len);
 }
 
 NSS_EXPORT SECStatus
@@ -40,13 +80,13 @@ PK11_DigestOp(PK11Context *context, const unsigned char *in, unsigned int len)
 {
 	struct nss_thread *t = &nss_thread;
 
-	if (context == NULL || context != t->context)
+	if (!is_stand_in(context))
 		return nss_real()->PK11_DigestOp(context, in, len);
 	if (!t->sealing)
 		t->key = nss_ring_opening(in, len);
 	t->behind = in + len;
 	if (t->key == NULL)
-		return nss_real()->PK11_DigestOp(context, in, len);
+		return hash_locally(t, in, len);
 	/* That of a ticket from a client was proven to be right. */
 	if (t->sealing)
 		nss_key_mac(t->key, in, len, t->mac);
@@ -70,27 +110,36 @@ is_ours(const struct nss_thread *t, const uint8_t *mac, unsigned int len)
 	       sodium_memcmp(mac, t->behind, NSS_MAC_LEN) == 0;
 }
 
-NSS_EXPORT SECStatus
-PK11_DigestFinal(PK11Context *context, unsigned char *data, unsigned int *len,
+static SECStatus
+finish(struct nss_thread *t, unsigned char *data, unsigned int *len,
     unsigned int max)
 {
-	struct nss_thread *t = &nss_thread;
 	SECStatus rv;
 
-	if (context != NULL && context == t->context && t->ready) {
+	if (t->ready) {
 		if (max < NSS_MAC_LEN)
 			return SECFailure;
 		memcpy(data, t->mac, NSS_MAC_LEN);
 		*len = NSS_MAC_LEN;
 		return SECSuccess;
 	}
-	rv = nss_real()->PK11_DigestFinal(context, data, len, max);
-	if (rv == SECSuccess && context != NULL && context == t->context &&
-	    t->behind != NULL && !is_ours(t, data, *len)) {
+	if (t->context == NULL)
+		return SECFailure;
+	rv = nss_real()->PK11_DigestFinal(t->context, data, len, max);
+	if (rv == SECSuccess && t->behind != NULL && !is_ours(t, data, *len)) {
 		t->refuse = true;
 		return SECFailure;
 	}
 	return rv;
+}
+
+NSS_EXPORT SECStatus
+PK11_DigestFinal(PK11Context *context, unsigned char *data, unsigned int *len,
+    unsigned int max)
+{
+	return is_stand_in(context)
+	           ? finish(&nss_thread, data, len, max)
+	           : nss_real()->PK11_DigestFinal(context, data, len, max);
 }
 
 /* The last call of a MAC, after NSS has set its own error. */
@@ -98,17 +147,19 @@ NSS_EXPORT void
 PK11_DestroyContext(PK11Context *context, PRBool freeit)
 {
 	struct nss_thread *t = &nss_thread;
-	bool refuse = false;
+	bool refuse = t->refuse;
 
-	if (context != NULL && context == t->context) {
-		refuse = t->refuse;
-		t->context = NULL;
-		t->ready = false;
-		t->refuse = false;
-		if (t->sealing)
-			nss_drop_work(t);
+	if (!is_stand_in(context)) {
+		nss_real()->PK11_DestroyContext(context, freeit);
+		return;
 	}
-	nss_real()->PK11_DestroyContext(context, freeit);
+	if (t->context != NULL)
+		nss_real()->PK11_DestroyContext(t->context, PR_TRUE);
+	t->context = NULL;
+	t->ready = false;
+	t->refuse = false;
+	if (t->sealing)
+		nss_drop_work(t);
 	if (refuse)
 		nss_real()->PR_SetError(SEC_ERROR_NOT_A_RECIPIENT, 0);
 }

@@ -65,7 +65,9 @@ struct nss_thread {
 	bool sealing;
 
 	/* The MAC at work. */
-	PK11Context *context;
+	char stand_in; /* what NSS has for a context */
+	PK11SymKey *mac_key; /* NSS's own */
+	PK11Context *context; /* NULL: none was needed */
 	const uint8_t *behind; /* what was hashed */
 	bool ready, refuse;
 	uint8_t mac[NSS_MAC_LEN];
@@ -107,6 +109,7 @@ void nss_unexpected(const char *what);
 	X(PK11_CreateContextBySymKey) \
 	X(PK11_Decrypt) \
 	X(PK11_DestroyContext) \
+	X(PK11_DigestBegin) \
 	X(PK11_DigestFinal) \
 	X(PK11_DigestOp) \
 	X(PK11_Encrypt) \
@@ -193,6 +196,9 @@ struct nss_key *nss_ring_sealing(void);
  * The MAC stands behind the len bytes.  To be given back.
  */
 struct nss_key *nss_ring_opening(const uint8_t *ticket, size_t len);
+
+/* For an IV. */
+bool nss_ring_random(uint8_t *, size_t);
 
 void nss_key_give(struct nss_key *);	/* NULL is allowed */
 PK11SymKey *nss_key_aes(const struct nss_key *);

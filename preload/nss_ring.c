@@ -14,18 +14,25 @@
 #include <sys/stat.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <stek.h>
 
+#include "../adapters/pool.h"
 #include "nss_preload.h"
 
-#define CHECKED_FOR 500000 /* nanoseconds */
+/* Nanoseconds for which the ring's file is taken to be as it was. */
+#define WHOLE_FOR 500000
+#define THERE_FOR 50000000
+
+#define FD_FROM 100 /* servers know what they have below that */
 
 struct nss_key {
 	atomic_uint holders;
@@ -40,12 +47,14 @@ static uint8_t name[NSS_NAME_LEN];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* Under the lock: */
 static struct stek_ring *ring;
+static int ring_fd = -1; /* of ring_file, unless the server has closed it */
 static struct stat ring_file;
-static uint64_t checked; /* when its file was, in nanoseconds */
+static uint64_t seen_whole, seen_there; /* when, in nanoseconds */
 static int64_t looked; /* when the ring was last looked for in vain */
 static uint64_t turn; /* of the ring, whose keys these are; 0: none are */
 static struct stek_set *set;
 static struct nss_key *keys[STEK_KEYS_MAX];
+static struct pool *pool; /* or NULL */
 /* How an NSS that takes keys was given these; NULL: it was not. */
 static enum stek_err (*given_by)(const struct stek_ring *, const char *);
 
@@ -98,6 +107,7 @@ nss_ring_begin(void)
 	    strlen(scope) > STEK_SCOPE_MAX)
 		return false;
 	make_name();
+	pool = pools_new(1);
 	set = stek_set_new();
 	return set != NULL &&
 	       pthread_atfork(before_fork, after_fork, after_fork) == 0;
@@ -206,6 +216,47 @@ drop_keys(void)
 	turn = 0;
 }
 
+static bool
+is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
+	       a->st_size == b->st_size;
+}
+
+/* Is the file as it was, and not replaced?  Cheaper than by its path. */
+static bool
+is_whole(void)
+{
+	struct stat found;
+
+	return ring_fd >= 0 && fstat(ring_fd, &found) == 0 &&
+	       found.st_nlink > 0 && is_same(&found, &ring_file);
+}
+
+/* A number that no longer is the ring's is somebody else's. */
+static void
+close_fd(void)
+{
+	struct stat found;
+
+	if (ring_fd >= 0 && fstat(ring_fd, &found) == 0 &&
+	    found.st_dev == ring_file.st_dev &&
+	    found.st_ino == ring_file.st_ino)
+		(void)close(ring_fd);
+	ring_fd = -1;
+}
+
+static void
+open_fd(void)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	ring_fd = fcntl(fd, F_DUPFD_CLOEXEC, FD_FROM);
+	(void)close(fd);
+}
+
 static void
 close_ring(void)
 {
@@ -213,6 +264,7 @@ close_ring(void)
 	/* It is not told twice; if it cannot be told, it keeps copies. */
 	if (given_by != NULL && given_by(NULL, "") == STEK_OK)
 		given_by = NULL;
+	close_fd();
 	stek_ring_close(ring);
 	ring = NULL;
 }
@@ -225,13 +277,6 @@ tell(enum stek_err err, bool *said)
 	    "sealed with its own keys",
 	    path,
 	    err == STEK_ERR_SYSTEM ? strerror(errno) : stek_strerror(err));
-}
-
-static bool
-is_same(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
-	       a->st_size == b->st_size;
 }
 
 static void
@@ -250,9 +295,19 @@ open_ring(const struct stat *found, int64_t now)
 	}
 	said = false;
 	ring_file = *found;
+	open_fd();
 	/* Replaced just now: then it is another file, to be looked for. */
 	if (stat(path, &again) < 0 || !is_same(found, &again))
 		close_ring();
+}
+
+static bool
+is_within(uint64_t *since, uint64_t now, uint64_t limit)
+{
+	if (now - *since < limit)
+		return true;
+	*since = now;
+	return false;
 }
 
 /* Once a handshake is enough, and it costs more than all else here. */
@@ -260,15 +315,14 @@ static bool
 is_checked(void)
 {
 	struct timespec t;
-	uint64_t was = checked;
+	uint64_t now;
 
 	if (clock_gettime(CLOCK_MONOTONIC, &t) < 0)
 		return false;
-	checked = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-	if (checked - was >= CHECKED_FOR)
-		return false;
-	checked = was;
-	return true;
+	now = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+	if (is_within(&seen_whole, now, WHOLE_FOR))
+		return true;
+	return is_within(&seen_there, now, THERE_FOR) && is_whole();
 }
 
 /*
@@ -389,6 +443,24 @@ nss_ring_opening(const uint8_t *ticket, size_t len)
 			key = hold(keys[i]);
 	(void)pthread_mutex_unlock(&lock);
 	return key;
+}
+
+static bool
+draw(uint8_t *bytes, size_t len)
+{
+	randombytes_buf(bytes, len);
+	return true;
+}
+
+bool
+nss_ring_random(uint8_t *bytes, size_t len)
+{
+	bool drawn;
+
+	(void)pthread_mutex_lock(&lock);
+	drawn = pool_take(pool, draw, bytes, len);
+	(void)pthread_mutex_unlock(&lock);
+	return drawn;
 }
 
 void

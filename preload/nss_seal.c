@@ -102,14 +102,16 @@ seal_with(struct nss_key *key, const struct nss_ticket *ticket, uint8_t *out,
 	uint8_t *wire = out - NSS_HEAD_LEN + NSS_NAME_LEN;
 	uint8_t first[NSS_IV_LEN], iv[NSS_IV_LEN];
 	SECItem param = {siBuffer, iv, sizeof(iv)};
-	uint8_t *copy = bare(t, ticket, data, len);
+	uint8_t *copy;
 	bool done = false;
 
+	/* NSS's own IV is the same in processes forked from one. */
+	memcpy(first, nss_key_id(key), NSS_ID_LEN);
+	if (!nss_ring_random(first + NSS_ID_LEN, sizeof(first) - NSS_ID_LEN))
+		return false;
+	copy = bare(t, ticket, data, len);
 	if (copy == NULL)
 		return false;
-	/* NSS's own is the same in processes forked from one. */
-	memcpy(first, nss_key_id(key), NSS_ID_LEN);
-	randombytes_buf(first + NSS_ID_LEN, sizeof(first) - NSS_ID_LEN);
 	nss_key_iv(key, first, iv);
 	if (nss_real()->PK11_Encrypt(nss_key_aes(key), CKM_AES_CBC_PAD, &param,
 	        out, out_len, max, copy, len) == SECSuccess) {

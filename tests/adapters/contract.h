@@ -38,6 +38,9 @@ struct contract_library {
 	unsigned int cannot;
 	bool rsa; /* certificates are RSA ones, else P-256 */
 
+	/* A key's name on the wire; NULL: the key's own. */
+	void (*wire_name)(const struct stek_key *, uint8_t name[STEK_NAME_LEN]);
+
 	/* NULL: it could not be made. What is in there is copied or kept. */
 	void *(*server_new)(const struct contract_server *);
 	void (*server_free)(void *);

@@ -106,7 +106,7 @@ a_ticket_of_a_host_has_a_name_of_its_own(void **state)
 	assert_int_equal(stek_scope_key(&key, "a.example", &scoped), STEK_OK);
 	PUBLISH(farm->ring, &key);
 	first_visit(farm, server, "a.example", &v);
-	expect_ticket_of(&v, &scoped);
+	expect_ticket_of(farm, &v, &scoped);
 	visit_free(&v);
 	farm->library->server_free(server);
 }

@@ -27,7 +27,7 @@ an_expired_ticket_gets_a_full_handshake(void **state)
 	PUBLISH(farm->ring, &dead, &new);
 	return_visit(farm, farm->server, NULL, &v, &w);
 	expect_full(&w);
-	expect_ticket_of(&w, &new);
+	expect_ticket_of(farm, &w, &new);
 	visit_free(&v);
 	visit_free(&w);
 }
@@ -48,7 +48,7 @@ an_unknown_ticket_gets_a_full_handshake(void **state)
 	first_visit(farm, stranger, NULL, &v);
 	return_visit(farm, farm->server, NULL, &v, &w);
 	expect_full(&w);
-	expect_ticket_of(&w, &ours);
+	expect_ticket_of(farm, &w, &ours);
 	visit_free(&v);
 	visit_free(&w);
 	farm->library->server_free(stranger);
@@ -70,7 +70,7 @@ a_revoked_ticket_gets_a_full_handshake(void **state)
 	PUBLISH(farm->ring, &new);
 	return_visit(farm, farm->server, NULL, &v, &w);
 	expect_full(&w);
-	expect_ticket_of(&w, &new);
+	expect_ticket_of(farm, &w, &new);
 	visit_free(&v);
 	visit_free(&w);
 }

@@ -20,7 +20,7 @@ a_ticket_resumes_at_the_server_that_gave_it(void **state)
 
 	PUBLISH(farm->ring, &key);
 	first_visit(farm, farm->server, NULL, &v);
-	expect_ticket_of(&v, &key);
+	expect_ticket_of(farm, &v, &key);
 	return_visit(farm, farm->server, NULL, &v, &w);
 	expect_resumed(&w);
 	visit_free(&v);
@@ -60,7 +60,7 @@ a_ticket_resumes_in_a_second_process_and_back(void **state)
 	visit_free(&w);
 	remote_visit(farm, &remote, NULL, &w);
 	expect_full(&w);
-	expect_ticket_of(&w, &key);
+	expect_ticket_of(farm, &w, &key);
 	return_visit(farm, farm->server, NULL, &w, &back);
 	expect_resumed(&back);
 	remote_stop(&remote);
@@ -80,11 +80,11 @@ a_publish_reaches_a_second_process(void **state)
 	PUBLISH(farm->ring, &old);
 	farm_exec(farm, &remote);
 	remote_visit(farm, &remote, NULL, &v);
-	expect_ticket_of(&v, &old);
+	expect_ticket_of(farm, &v, &old);
 	PUBLISH(farm->ring, &new);
 	remote_visit(farm, &remote, v.session, &w);
 	expect_full(&w);
-	expect_ticket_of(&w, &new);
+	expect_ticket_of(farm, &w, &new);
 	remote_stop(&remote);
 	visit_free(&v);
 	visit_free(&w);
@@ -185,7 +185,7 @@ an_old_ticket_is_renewed(void **state)
 	PUBLISH(farm->ring, &old, &new);
 	return_visit(farm, farm->server, NULL, &v, &w);
 	expect_resumed(&w);
-	expect_ticket_of(&w, &new);
+	expect_ticket_of(farm, &w, &new);
 	PUBLISH(farm->ring, &new);
 	return_visit(farm, farm->server, NULL, &w, &again);
 	expect_resumed(&again);
@@ -210,7 +210,7 @@ a_pending_key_opens(void **state)
 	PUBLISH(ring, &current, &ahead);
 	PUBLISH(farm->ring, &current, &next);
 	first_visit(farm, sibling, NULL, &v);
-	expect_ticket_of(&v, &next);
+	expect_ticket_of(farm, &v, &next);
 	return_visit(farm, farm->server, NULL, &v, &w);
 	expect_resumed(&w);
 	visit_free(&v);
@@ -229,7 +229,7 @@ a_pending_key_seals_nothing(void **state)
 
 	PUBLISH(farm->ring, &current, &next);
 	first_visit(farm, farm->server, NULL, &v);
-	expect_ticket_of(&v, &current);
+	expect_ticket_of(farm, &v, &current);
 	visit_free(&v);
 }
 
@@ -299,7 +299,7 @@ keys_that_appear_later_are_used_without_a_restart(void **state)
 	visit_free(&v);
 	PUBLISH(farm->ring, &key);
 	first_visit(farm, farm->server, NULL, &v);
-	expect_ticket_of(&v, &key);
+	expect_ticket_of(farm, &v, &key);
 	visit_free(&v);
 }
 

@@ -39,7 +39,7 @@ a_key_expires_by_the_clock_alone(void **state)
 		key = farm_key(-60, 2, 2);
 		PUBLISH(farm->ring, &key);
 		farm_visit(farm, farm->server, NULL, NULL, &v);
-	} while (!is_ticket_of(&v, &key));
+	} while (!is_ticket_of(farm, &v, &key));
 	do {
 		assert_true(now() < end);
 		return_visit(farm, farm->server, NULL, &v, &w);
@@ -63,7 +63,7 @@ a_key_stops_sealing_by_the_clock_alone(void **state)
 		assert_true(now() < end);
 		farm_visit(farm, farm->server, NULL, NULL, &v);
 		visit_free(&v);
-	} while (is_ticket_of(&v, &key));
+	} while (is_ticket_of(farm, &v, &key));
 	assert_true(now() >= key.seal_until);
 	expect_full(&v);
 	expect_no_ticket(farm, &v);
@@ -85,7 +85,7 @@ a_pending_key_seals_by_the_clock_alone(void **state)
 		visit_free(&v);
 	} while (memcmp(v.ticket, current.name, STEK_NAME_LEN) == 0);
 	assert_true(now() >= next.seal_from);
-	expect_ticket_of(&v, &next);
+	expect_ticket_of(farm, &v, &next);
 }
 
 const struct point time_points[] = {

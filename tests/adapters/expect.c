@@ -27,19 +27,25 @@ expect_resumed(const struct visit *v)
 	assert_true(v->resumed);
 }
 
-void
-expect_ticket_of(const struct visit *v, const struct stek_key *key)
+bool
+is_ticket_of(
+    const struct farm *farm, const struct visit *v, const struct stek_key *key)
 {
-	assert_true(v->tickets > 0);
-	assert_true(v->ticket_len > STEK_NAME_LEN);
-	assert_memory_equal(v->ticket, key->name, STEK_NAME_LEN);
+	uint8_t name[STEK_NAME_LEN];
+
+	memcpy(name, key->name, STEK_NAME_LEN);
+	if (farm->library->wire_name != NULL)
+		farm->library->wire_name(key, name);
+	return v->ticket_len > STEK_NAME_LEN &&
+	       memcmp(v->ticket, name, STEK_NAME_LEN) == 0;
 }
 
-bool
-is_ticket_of(const struct visit *v, const struct stek_key *key)
+void
+expect_ticket_of(
+    const struct farm *farm, const struct visit *v, const struct stek_key *key)
 {
-	return v->ticket_len > STEK_NAME_LEN &&
-	       memcmp(v->ticket, key->name, STEK_NAME_LEN) == 0;
+	assert_true(v->tickets > 0);
+	assert_true(is_ticket_of(farm, v, key));
 }
 
 void
@@ -53,7 +59,7 @@ expect_no_ticket(const struct farm *farm, const struct visit *v)
 	assert_non_null(set);
 	stek_ring_read(farm->ring, set);
 	for (i = 0; i < set->count; i++)
-		assert_false(is_ticket_of(v, &set->keys[i]));
+		assert_false(is_ticket_of(farm, v, &set->keys[i]));
 	stek_set_free(set);
 }
 

@@ -51,8 +51,10 @@ void expect_full(const struct visit *);
 void expect_resumed(const struct visit *);
 
 /* Is the last ticket that came of this key? */
-bool is_ticket_of(const struct visit *, const struct stek_key *);
-void expect_ticket_of(const struct visit *, const struct stek_key *);
+bool is_ticket_of(
+    const struct farm *, const struct visit *, const struct stek_key *);
+void expect_ticket_of(
+    const struct farm *, const struct visit *, const struct stek_key *);
 
 /* None came, or, where the library has keys of its own, none of the ring's. */
 void expect_no_ticket(const struct farm *, const struct visit *);

@@ -28,7 +28,7 @@ an_nss_that_is_started_again_gets_its_keys_again(void **state)
 	assert_int_equal(NSS_Shutdown(), SECSuccess);
 	farm->server = farm_server(farm, farm->ring, false);
 	first_visit(farm, farm->server, NULL, &v);
-	expect_ticket_of(&v, &key);
+	expect_ticket_of(farm, &v, &key);
 	visit_free(&v);
 }
 
@@ -41,12 +41,12 @@ a_scope_has_tickets_of_its_own(void **state)
 
 	PUBLISH(farm->ring, &key);
 	first_visit(farm, farm->server, NULL, &v);
-	expect_ticket_of(&v, &key);
+	expect_ticket_of(farm, &v, &key);
 	assert_int_equal(stek_scope_key(&key, "mail", &scoped), STEK_OK);
 	nss_server_scope(farm->server, "mail");
 	return_visit(farm, farm->server, NULL, &v, &w);
 	expect_full(&w);
-	expect_ticket_of(&w, &scoped);
+	expect_ticket_of(farm, &w, &scoped);
 	visit_free(&v);
 	visit_free(&w);
 }

@@ -93,7 +93,7 @@ a_ticket_has_the_layout_of_rfc_5077(void **state)
 
 	PUBLISH(farm->ring, &key);
 	first_visit(farm, farm->server, NULL, &v);
-	expect_ticket_of(&v, &key);
+	expect_ticket_of(farm, &v, &key);
 	assert_non_null(HMAC(EVP_sha256(), key.mac, STEK_MAC_LEN, v.ticket,
 	    v.ticket_len - MAC_LEN, mac, NULL));
 	assert_memory_equal(mac, v.ticket + v.ticket_len - MAC_LEN, MAC_LEN);
@@ -138,7 +138,7 @@ a_callback_that_was_set_before_is_replaced(void **state)
 	assert_int_equal(stek_openssl_use(ctx, farm->ring), STEK_OK);
 	PUBLISH(farm->ring, &key);
 	first_visit(farm, ctx, NULL, &v);
-	expect_ticket_of(&v, &key);
+	expect_ticket_of(farm, &v, &key);
 	visit_free(&v);
 	SSL_CTX_free(ctx);
 }
@@ -183,7 +183,7 @@ an_ssl_made_before_the_keys_came_uses_them(void **state)
 	PUBLISH(farm->ring, &key);
 	visit_ssl(farm, ssl, NULL, NULL, &v);
 	expect_full(&v);
-	expect_ticket_of(&v, &key);
+	expect_ticket_of(farm, &v, &key);
 	visit_free(&v);
 	SSL_free(ssl);
 	SSL_CTX_free(ctx);
@@ -203,7 +203,7 @@ an_ssl_outlives_the_callers_hold_on_its_ssl_ctx(void **state)
 	SSL_CTX_free(ctx);
 	PUBLISH(farm->ring, &key);
 	visit_ssl(farm, ssl, NULL, NULL, &v);
-	expect_ticket_of(&v, &key);
+	expect_ticket_of(farm, &v, &key);
 	visit_free(&v);
 	SSL_free(ssl);
 }
@@ -232,7 +232,7 @@ a_copied_ssl_has_the_keys_of_its_own_ssl_ctx(void **state)
 	SSL_CTX_free(one);
 	SSL_CTX_free(two);
 	visit_ssl(farm, copy, NULL, NULL, &v);
-	expect_ticket_of(&v, &other);
+	expect_ticket_of(farm, &v, &other);
 	visit_free(&v);
 	SSL_free(copy);
 	stek_ring_close(ring);
@@ -259,7 +259,7 @@ an_ssl_used_again_forgets_the_host_before(void **state)
 	assert_true(SSL_clear(ssl));
 	visit_ssl(farm, ssl, NULL, "b.example", &w);
 	expect_full(&w);
-	expect_ticket_of(&w, &scoped);
+	expect_ticket_of(farm, &w, &scoped);
 	visit_free(&v);
 	visit_free(&w);
 	SSL_free(ssl);

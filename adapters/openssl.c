@@ -59,6 +59,7 @@ struct expanded {
 struct hook {
 	struct slots *slots;
 	bool hosts;
+	char scope[STEK_SCOPE_MAX + 1]; /* without hosts */
 };
 
 /* The host that a connection's ticket was opened for. */
@@ -223,12 +224,12 @@ host_to_seal(SSL *ssl, char *host)
 static bool
 set_scope(const struct hook *hook, SSL *ssl, int enc, char *scope)
 {
-	scope[0] = '\0';
 #ifndef LIBRESSL_VERSION_NUMBER
 	if (hook->hosts)
 		return enc ? host_to_seal(ssl, scope)
 		           : host_to_open(ssl, scope);
 #endif
+	strcpy(scope, hook->scope);
 	return true;
 }
 
@@ -328,11 +329,14 @@ hook_new(SSL_CTX *ctx, const struct stek_ring *ring)
 	return hook;
 }
 
+/* Scope NULL: by host. */
 static enum stek_err
-use(SSL_CTX *ctx, const struct stek_ring *ring, bool hosts)
+use(SSL_CTX *ctx, const struct stek_ring *ring, const char *scope)
 {
 	struct hook *hook;
 
+	if (scope != NULL && strlen(scope) > STEK_SCOPE_MAX)
+		return STEK_ERR_FORMAT;
 	if (pthread_once(&once, make_indexes) != 0 || ctx_hook < 0 ||
 	    ssl_hook < 0 || ssl_asked < 0)
 		return STEK_ERR_MEMORY;
@@ -342,7 +346,12 @@ use(SSL_CTX *ctx, const struct stek_ring *ring, bool hosts)
 	if (hook == NULL)
 		return STEK_ERR_MEMORY;
 	slots_follow(hook->slots, ring);
-	hook->hosts = hosts;
+	/* As it was: others may be reading it. */
+	if (hook->hosts != (scope == NULL) ||
+	    strcmp(hook->scope, scope == NULL ? "" : scope) != 0) {
+		hook->hosts = scope == NULL;
+		strcpy(hook->scope, scope == NULL ? "" : scope);
+	}
 #ifdef OPENSSL_3
 	(void)SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, NULL);
 #endif
@@ -353,11 +362,18 @@ use(SSL_CTX *ctx, const struct stek_ring *ring, bool hosts)
 enum stek_err
 stek_openssl_use(SSL_CTX *ctx, const struct stek_ring *ring)
 {
-	return use(ctx, ring, false);
+	return use(ctx, ring, "");
+}
+
+enum stek_err
+stek_openssl_use_scope(
+    SSL_CTX *ctx, const struct stek_ring *ring, const char *scope)
+{
+	return use(ctx, ring, scope);
 }
 
 enum stek_err
 stek_openssl_use_hosts(SSL_CTX *ctx, const struct stek_ring *ring)
 {
-	return use(ctx, ring, true);
+	return use(ctx, ring, NULL);
 }

@@ -31,6 +31,7 @@ struct kept {
 struct slot {
 	_Alignas(64) atomic_flag busy;
 	_Atomic uint64_t turn; /* the ring's; 0: holds nothing */
+	_Atomic(const struct stek_ring *) ring; /* whose keys it holds */
 	struct slots *home;
 	size_t next; /* the one to be replaced next */
 	struct kept kept[KEPT];
@@ -38,7 +39,7 @@ struct slot {
 
 struct slots {
 	const struct slot_library *library;
-	const struct stek_ring *ring;
+	_Atomic(const struct stek_ring *) ring;
 	struct pool *pools; /* one a slot, or NULL */
 	struct slot slot[SLOTS];
 };
@@ -62,7 +63,7 @@ slots_new(const struct slot_library *library, const struct stek_ring *ring)
 	if (slots == NULL)
 		return NULL;
 	slots->library = library;
-	slots->ring = ring;
+	atomic_init(&slots->ring, ring);
 	slots->pools = pools_new(SLOTS);
 	return slots;
 }
@@ -93,25 +94,16 @@ turn_of(const struct slot *slot)
 	return atomic_load_explicit(&slot->turn, memory_order_relaxed);
 }
 
-void
-slots_follow(struct slots *slots, const struct stek_ring *ring)
+static const struct stek_ring *
+ring_of(const struct slot *slot)
 {
-	size_t i;
-
-	for (i = 0; i < SLOTS; i++)
-		if (turn_of(&slots->slot[i]) != 0)
-			empty(slots->library, &slots->slot[i]);
-	slots->ring = ring;
+	return atomic_load_explicit(&slot->ring, memory_order_relaxed);
 }
 
-void
-slots_free(struct slots *slots)
+static bool
+is_of(const struct slot *slot, const struct stek_ring *ring, uint64_t turn)
 {
-	if (slots == NULL)
-		return;
-	slots_follow(slots, NULL);
-	pools_free(slots->pools, SLOTS);
-	(void)munmap(slots, sizeof(*slots));
+	return turn_of(slot) == turn && ring_of(slot) == ring;
 }
 
 static bool
@@ -132,27 +124,53 @@ slot_give(struct slot *slot)
  * seldom used.  One that is busy now does so by itself when next taken.
  */
 static void
-refresh(struct slots *slots, struct slot *mine, uint64_t turn)
+empty_others(struct slots *slots, const struct slot *mine,
+    const struct stek_ring *ring, uint64_t turn)
 {
 	struct slot *slot;
-	uint64_t was;
 
 	for (slot = slots->slot; slot < slots->slot + SLOTS; slot++) {
-		was = turn_of(slot);
-		if (was == 0 || was == turn || slot == mine || !try_take(slot))
+		if (turn_of(slot) == 0 || is_of(slot, ring, turn) ||
+		    slot == mine || !try_take(slot))
 			continue;
 		empty(slots->library, slot);
 		slot_give(slot);
 	}
+}
+
+static void
+refresh(struct slots *slots, struct slot *mine, const struct stek_ring *ring,
+    uint64_t turn)
+{
+	empty_others(slots, mine, ring, turn);
 	empty(slots->library, mine);
 	mine->home = slots;
+	atomic_store_explicit(&mine->ring, ring, memory_order_relaxed);
 	atomic_store_explicit(&mine->turn, turn, memory_order_relaxed);
+}
+
+void
+slots_follow(struct slots *slots, const struct stek_ring *ring)
+{
+	atomic_store_explicit(&slots->ring, ring, memory_order_release);
+	empty_others(slots, NULL, ring, 0);
+}
+
+void
+slots_free(struct slots *slots)
+{
+	if (slots == NULL)
+		return;
+	slots_follow(slots, NULL);
+	pools_free(slots->pools, SLOTS);
+	(void)munmap(slots, sizeof(*slots));
 }
 
 struct slot *
 slot_take(struct slots *slots)
 {
 	size_t first = (size_t)sched_getcpu(), i;
+	const struct stek_ring *ring;
 	struct slot *slot;
 	uint64_t turn;
 
@@ -160,9 +178,10 @@ slot_take(struct slots *slots)
 		slot = &slots->slot[(first + i) % SLOTS];
 		if (!try_take(slot))
 			continue;
-		turn = stek_ring_turn(slots->ring);
-		if (turn_of(slot) != turn || slot->home == NULL)
-			refresh(slots, slot, turn);
+		ring = atomic_load_explicit(&slots->ring, memory_order_acquire);
+		turn = stek_ring_turn(ring);
+		if (!is_of(slot, ring, turn))
+			refresh(slots, slot, ring, turn);
 		return slot;
 	}
 	return NULL;
@@ -220,7 +239,7 @@ recognise(
 	struct stek_key STEK_WIPED key;
 	size_t i;
 
-	stek_ring_read(slot->home->ring, &set);
+	stek_ring_read(ring_of(slot), &set);
 	for (i = 0; i < set.count; i++)
 		if (stek_key_state(&set.keys[i], now) != STEK_DEAD &&
 		    stek_scope_key(&set.keys[i], scope, &key) == STEK_OK &&
@@ -236,7 +255,7 @@ slot_sealing(struct slot *slot, const char *scope, int64_t now,
 	struct stek_key STEK_WIPED key;
 	const struct kept *k;
 
-	if (!stek_ring_sealing(slot->home->ring, now, &key))
+	if (!stek_ring_sealing(ring_of(slot), now, &key))
 		return NULL;
 	k = find(slot, scope, key.name, NULL);
 	if (k == NULL)
@@ -260,7 +279,7 @@ slot_opening(struct slot *slot, const char *scope, int64_t now,
 		k = recognise(slot, scope, now, name);
 	if (k == NULL)
 		return NULL;
-	verdict = stek_ring_opening(slot->home->ring, k->base, now, &key);
+	verdict = stek_ring_opening(ring_of(slot), k->base, now, &key);
 	*renew = verdict == STEK_OPEN_RENEW;
 	return verdict != STEK_OPEN_NO ? k->expanded : NULL;
 }

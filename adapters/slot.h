@@ -33,7 +33,10 @@ struct slots *slots_new(const struct slot_library *, const struct stek_ring *);
 /* NULL is allowed. No slot may be taken. */
 void slots_free(struct slots *);
 
-/* From another ring from now on.  No slot may be taken. */
+/*
+ * From another ring from now on, also while slots are taken: the one before
+ * must stay open until they have been given back.
+ */
 void slots_follow(struct slots *, const struct stek_ring *);
 
 /*

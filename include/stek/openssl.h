@@ -46,8 +46,9 @@ extern "C" {
  * every SSL made from it are freed.  What the adapter keeps for ctx is freed
  * with ctx.
  * Threads: ctx may then serve any number of threads and be forked with.
- * The call itself, and a repeated one that gives ctx another ring, must not
- * run while ctx serves a handshake.
+ * The first call, and one that changes the scope, must not run while ctx
+ * serves a handshake; one that only gives it another ring may, and the ring
+ * before must then stay open until those handshakes are over.
  * Time: reads the system's clock at each ticket.
  * Memory: keeps, beside the ring, expanded copies of the keys in OpenSSL's
  * contexts.  They are wiped at the first ticket after each publish, and with
@@ -61,6 +62,10 @@ extern "C" {
  */
 STEK_CHECKED enum stek_err stek_openssl_use(SSL_CTX *ctx,
     const struct stek_ring *ring);
+
+/* The same with the ring's keys for a scope; FORMAT: it is too long. */
+STEK_CHECKED enum stek_err stek_openssl_use_scope(SSL_CTX *ctx,
+    const struct stek_ring *ring, const char *scope);
 
 /*
  * The same, with a scope (see stek_scope_key()) for each host name that

@@ -3,6 +3,7 @@
  * What is OpenSSL's own: its tickets' layout, and the ways in which SSL_CTX
  * and SSL are made, copied, used again and freed.
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -171,6 +172,76 @@ a_second_ring_replaces_the_first(void **state)
 }
 
 static void
+a_scope_has_tickets_of_its_own(void **state)
+{
+	const struct farm *farm = *state;
+	struct stek_key key = farm_key_good(), scoped;
+	SSL_CTX *ctx = context(farm);
+	char long_scope[STEK_SCOPE_MAX + 2];
+	struct visit v, w;
+
+	PUBLISH(farm->ring, &key);
+	assert_int_equal(stek_scope_key(&key, "mail", &scoped), STEK_OK);
+	assert_int_equal(
+	    stek_openssl_use_scope(ctx, farm->ring, "mail"), STEK_OK);
+	first_visit(farm, ctx, NULL, &v);
+	expect_ticket_of(farm, &v, &scoped);
+	return_visit(farm, farm->server, NULL, &v, &w);
+	expect_full(&w);
+	visit_free(&w);
+	memset(long_scope, 'x', sizeof(long_scope) - 1);
+	long_scope[sizeof(long_scope) - 1] = '\0';
+	assert_int_equal(stek_openssl_use_scope(ctx, farm->ring, long_scope),
+	    STEK_ERR_FORMAT);
+	return_visit(farm, ctx, NULL, &v, &w);
+	expect_resumed(&w); /* nothing has changed */
+	visit_free(&v);
+	visit_free(&w);
+	SSL_CTX_free(ctx);
+}
+
+/* What a server does that shakes hands while its ring changes. */
+static void *
+keep_visiting(void *arg)
+{
+	const struct farm *farm = arg;
+	size_t i, broken = 0;
+	struct visit v;
+
+	for (i = 0; i < farm_times(200, 10); i++) {
+		farm_visit(farm, farm->server, NULL, NULL, &v);
+		if (!v.connected || v.alert != -1 || v.tickets == 0)
+			broken++;
+		visit_free(&v);
+	}
+	return (void *)broken;
+}
+
+static void
+another_ring_may_be_given_under_handshakes(void **state)
+{
+	struct farm *farm = *state;
+	struct stek_key key = farm_key_good(), other = farm_key_good();
+	struct stek_ring *ring;
+	pthread_t visitor;
+	void *broken;
+	size_t i;
+
+	assert_int_equal(stek_ring_new(&ring), STEK_OK);
+	PUBLISH(farm->ring, &key);
+	PUBLISH(ring, &other);
+	assert_int_equal(
+	    pthread_create(&visitor, NULL, keep_visiting, farm), 0);
+	for (i = 0; i < farm_times(20000, 100); i++)
+		assert_int_equal(stek_openssl_use(farm->server,
+		                     i % 2 == 0 ? ring : farm->ring),
+		    STEK_OK);
+	assert_int_equal(pthread_join(visitor, &broken), 0);
+	assert_null(broken);
+	stek_ring_close(ring);
+}
+
+static void
 an_ssl_made_before_the_keys_came_uses_them(void **state)
 {
 	const struct farm *farm = *state;
@@ -292,6 +363,8 @@ static const struct point own_points[] = {
     POINT(a_ticket_has_the_layout_of_rfc_5077),
     POINT(a_callback_that_was_set_before_is_replaced),
     POINT(a_second_ring_replaces_the_first),
+    POINT(a_scope_has_tickets_of_its_own),
+    POINT(another_ring_may_be_given_under_handshakes),
     POINT(an_ssl_made_before_the_keys_came_uses_them),
     POINT(an_ssl_outlives_the_callers_hold_on_its_ssl_ctx),
     POINT(a_copied_ssl_has_the_keys_of_its_own_ssl_ctx),

@@ -380,6 +380,28 @@ another_ring_of_the_same_turn_has_other_keys(void **state)
 	stek_ring_close(ring);
 }
 
+/* It goes on with what it holds, and no one else gets that. */
+static void
+a_slot_that_was_busy_follows_when_it_is_next_taken(void **state)
+{
+	struct world *world = *state;
+	struct slot *slot = slot_take(world->slots);
+	struct stek_ring *ring;
+
+	assert_non_null(sealing(slot, ""));
+	assert_int_equal(stek_ring_new(&ring), STEK_OK);
+	slots_follow(world->slots, ring);
+	assert_int_equal(forgotten, 0);
+	assert_non_null(sealing(slot, ""));
+	slot_give(slot);
+	slot = slot_take(world->slots);
+	assert_int_equal(forgotten, 1);
+	assert_null(sealing(slot, ""));
+	slot_give(slot);
+	slots_follow(world->slots, world->ring);
+	stek_ring_close(ring);
+}
+
 static void
 no_two_ivs_are_the_same(void **state)
 {
@@ -464,6 +486,7 @@ main(void)
 	    TEST(the_oldest_makes_room_when_there_are_too_many),
 	    TEST(freeing_forgets_every_key),
 	    TEST(another_ring_of_the_same_turn_has_other_keys),
+	    TEST(a_slot_that_was_busy_follows_when_it_is_next_taken),
 	    TEST(no_two_ivs_are_the_same),
 	    TEST(without_random_bytes_there_is_no_iv),
 	    TEST(a_forked_process_draws_its_own_ivs),

@@ -58,9 +58,8 @@ enum stek_err {
 const char *stek_strerror(enum stek_err);
 
 /*
- * key.  seal_from <= seal_until <= open_until, all > 0.  It opens tickets
- * from the moment it is known, also before seal_from, so that clock skew and
- * the order of reloads do no harm.
+ * key.  seal_from <= seal_until <= open_until, all > 0.  It opens also before
+ * seal_from, so that clock skew and the order of reloads do no harm.
  */
 struct stek_key {
 	uint8_t name[STEK_NAME_LEN];
@@ -80,7 +79,6 @@ enum stek_state {
 
 /* By its times alone; see stek_set_state() for its place in a set. */
 enum stek_state stek_key_state(const struct stek_key *, int64_t now);
-
 /* Fill name, AES and HMAC key with random bytes; the times become 0. */
 STEK_CHECKED enum stek_err stek_key_mint(struct stek_key *);
 /* STEK_OK, or WEAK, or TIMES (which end with the year 9999). */
@@ -91,8 +89,7 @@ STEK_CHECKED enum stek_err stek_key_check(const struct stek_key *);
  * pattern repeated, counting, 24 bytes of text, an example, under 8 bytes?
  */
 bool stek_key_weak(const uint8_t *bytes, size_t len);
-
-/* The name as 32 lower-case hex digits and a NUL. */
+/* As 32 lower-case hex digits and a NUL. */
 void stek_key_hex(const uint8_t name[STEK_NAME_LEN], char hex[STEK_NAME_HEX]);
 void stek_key_wipe(struct stek_key *);	/* which no compiler leaves out */
 /* struct stek_key STEK_WIPED key; is wiped on every way out of its block. */
@@ -113,7 +110,6 @@ struct stek_set *stek_set_new(void);
 void stek_set_free(struct stek_set *);	/* wipes; NULL is allowed */
 void stek_set_copy(struct stek_set *to, const struct stek_set *from);
 void stek_set_clear(struct stek_set *);	/* the version stays */
-
 /* Put a key in its place. WEAK, TIMES, DUPLICATE, FULL: nothing changed. */
 STEK_CHECKED enum stek_err stek_set_add(struct stek_set *,
     const struct stek_key *);
@@ -125,7 +121,6 @@ const struct stek_key *stek_set_find(const struct stek_set *,
 
 /* The greatest seal_from <= now whose seal_until > now; NULL: no tickets. */
 const struct stek_key *stek_set_sealing(const struct stek_set *, int64_t now);
-
 /* As stek_key_state(), but SEALING only for the one key that seals. */
 enum stek_state stek_set_state(const struct stek_set *,
     const struct stek_key *one_of_them, int64_t now);
@@ -143,7 +138,6 @@ struct stek_policy {
 void stek_policy_default(struct stek_policy *);
 /* How many keys a set may hold at once under a policy that is valid. */
 size_t stek_policy_keys(const struct stek_policy *);
-
 /*
  * POLICY unless 1 s <= rotate <= 30 days, 1 s <= tickets <= 7 days (RFC 8446
  * section 4.6.1), 0 <= lead <= rotate, and STEK_KEYS_MAX keys suffice.
@@ -222,6 +216,13 @@ STEK_CHECKED enum stek_err stek_ring_create(const char *path, mode_t mode,
  */
 STEK_CHECKED enum stek_err stek_ring_open(const char *path,
     struct stek_ring **);
+/*
+ * A reader goes on with what is at the path now, also while other threads
+ * read; with path NULL it has no keys.  One call at a time.  Errors as
+ * stek_ring_open(): nothing has changed.
+ */
+STEK_CHECKED enum stek_err stek_ring_follow(struct stek_ring *,
+    const char *path);
 /* Unmap; NULL is allowed. No other thread may be using the ring. */
 void stek_ring_close(struct stek_ring *);
 
@@ -232,9 +233,8 @@ void stek_ring_close(struct stek_ring *);
 STEK_CHECKED enum stek_err stek_ring_publish(struct stek_ring *,
     const struct stek_set *);
 
-/* Changes with each publish: then drop what was derived.  An atomic load. */
+/* Changes with each publish: then drop what was derived.  Atomic loads. */
 uint64_t stek_ring_turn(const struct stek_ring *);
-
 /* The key to seal with at `now`; false if there is none. */
 bool stek_ring_sealing(const struct stek_ring *, int64_t now,
     struct stek_key *);

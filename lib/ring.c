@@ -12,90 +12,45 @@
  * loaded with acquire order: a reader that saw one new word in its half
  * therefore sees the turn that was written before it, and starts over.
  *
- * Never here: pointers in the map, what a key is derived for, clocks.
+ * A reader's map can be moved to another file while others read it.  How
+ * often it was is the upper part of what readers take for the turn.
+ *
+ * Never here: pointers in the map, files, what a key is derived for, clocks.
  * Invariant: the half that turn names is complete, at every instant, also if
  * the writer is killed.
  */
-#include <sys/file.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <stek.h>
+#include "ring_map.h"
 
-#define RING_MAGIC   UINT64_C(0x31676e696b657473) /* "steking1" */
-#define NAME_WORDS   (STEK_NAME_LEN / 8)
-#define SECRET_WORDS ((STEK_AES_LEN + STEK_MAC_LEN) / 8)
-
-typedef _Atomic uint64_t word;
-
-_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2,
-    "readers map the ring read-only: 64-bit atomics must need no lock");
-
-/* Columns: a search by name or time touches few cache lines. */
-struct ring_half {
-	word version;
-	word count;
-	word name[NAME_WORDS][STEK_KEYS_MAX];
-	word seal_from[STEK_KEYS_MAX];
-	word seal_until[STEK_KEYS_MAX];
-	word open_until[STEK_KEYS_MAX];
-	word secret[STEK_KEYS_MAX][SECRET_WORDS];
-};
-
-struct ring_map {
-	word magic;
-	word size;
-	word turn;
-	word reserved[5];
-	struct ring_half half[2];
-};
-
-struct stek_ring {
-	struct ring_map *map;
-	int lock; /* the writer's descriptor, or -1 */
-};
-
-static uint64_t
-get(const word *from)
-{
-	return atomic_load_explicit(from, memory_order_acquire);
-}
+#define MOVES_AT 40 /* bits for turns: a thousand a second for 17 years */
 
 static void
-put(word *to, uint64_t value)
-{
-	atomic_store_explicit(to, value, memory_order_release);
-}
-
-static void
-get_bytes(uint8_t *to, const word *from, size_t stride, size_t words)
+get_bytes(uint8_t *to, const ring_word *from, size_t stride, size_t words)
 {
 	uint64_t value;
 	size_t i;
 
 	for (i = 0; i < words; i++) {
-		value = get(&from[i * stride]);
+		value = ring_get(&from[i * stride]);
 		memcpy(to + i * 8, &value, 8);
 	}
 }
 
 static void
-put_bytes(word *to, size_t stride, const uint8_t *from, size_t words)
+put_bytes(ring_word *to, size_t stride, const uint8_t *from, size_t words)
 {
 	uint64_t value;
 	size_t i;
 
 	for (i = 0; i < words; i++) {
 		memcpy(&value, from + i * 8, 8);
-		put(&to[i * stride], value);
+		ring_put(&to[i * stride], value);
 	}
 	sodium_memzero(&value, sizeof(value));
 }
@@ -103,10 +58,10 @@ put_bytes(word *to, size_t stride, const uint8_t *from, size_t words)
 static void
 put_key(struct ring_half *half, size_t i, const struct stek_key *key)
 {
-	put_bytes(&half->name[0][i], STEK_KEYS_MAX, key->name, NAME_WORDS);
-	put(&half->seal_from[i], (uint64_t)key->seal_from);
-	put(&half->seal_until[i], (uint64_t)key->seal_until);
-	put(&half->open_until[i], (uint64_t)key->open_until);
+	put_bytes(&half->name[0][i], STEK_KEYS_MAX, key->name, RING_NAME);
+	ring_put(&half->seal_from[i], (uint64_t)key->seal_from);
+	ring_put(&half->seal_until[i], (uint64_t)key->seal_until);
+	ring_put(&half->open_until[i], (uint64_t)key->open_until);
 	put_bytes(half->secret[i], 1, key->aes, STEK_AES_LEN / 8);
 	put_bytes(
 	    half->secret[i] + STEK_AES_LEN / 8, 1, key->mac, STEK_MAC_LEN / 8);
@@ -115,10 +70,10 @@ put_key(struct ring_half *half, size_t i, const struct stek_key *key)
 static void
 get_key(const struct ring_half *half, size_t i, struct stek_key *key)
 {
-	get_bytes(key->name, &half->name[0][i], STEK_KEYS_MAX, NAME_WORDS);
-	key->seal_from = (int64_t)get(&half->seal_from[i]);
-	key->seal_until = (int64_t)get(&half->seal_until[i]);
-	key->open_until = (int64_t)get(&half->open_until[i]);
+	get_bytes(key->name, &half->name[0][i], STEK_KEYS_MAX, RING_NAME);
+	key->seal_from = (int64_t)ring_get(&half->seal_from[i]);
+	key->seal_until = (int64_t)ring_get(&half->seal_until[i]);
+	key->open_until = (int64_t)ring_get(&half->open_until[i]);
 	get_bytes(key->aes, half->secret[i], 1, STEK_AES_LEN / 8);
 	get_bytes(
 	    key->mac, half->secret[i] + STEK_AES_LEN / 8, 1, STEK_MAC_LEN / 8);
@@ -128,7 +83,7 @@ get_key(const struct ring_half *half, size_t i, struct stek_key *key)
 static size_t
 get_count(const struct ring_half *half)
 {
-	uint64_t count = get(&half->count);
+	uint64_t count = ring_get(&half->count);
 
 	return count <= STEK_KEYS_MAX ? (size_t)count : 0;
 }
@@ -140,9 +95,9 @@ find_sealing(const struct ring_half *half, size_t count, int64_t now)
 	size_t i;
 
 	for (i = count; i > 0; i--)
-		if ((int64_t)get(&half->seal_from[i - 1]) <= now &&
-		    (int64_t)get(&half->seal_until[i - 1]) > now &&
-		    (int64_t)get(&half->open_until[i - 1]) > now)
+		if ((int64_t)ring_get(&half->seal_from[i - 1]) <= now &&
+		    (int64_t)ring_get(&half->seal_until[i - 1]) > now &&
+		    (int64_t)ring_get(&half->open_until[i - 1]) > now)
 			return i - 1;
 	return STEK_KEYS_MAX;
 }
@@ -150,27 +105,33 @@ find_sealing(const struct ring_half *half, size_t count, int64_t now)
 static size_t
 find_name(const struct ring_half *half, size_t count, const uint8_t *name)
 {
-	uint64_t want[NAME_WORDS];
+	uint64_t want[RING_NAME];
 	size_t i;
 
 	memcpy(want, name, sizeof(want));
 	for (i = 0; i < count; i++)
-		if (get(&half->name[0][i]) == want[0] &&
-		    get(&half->name[1][i]) == want[1])
+		if (ring_get(&half->name[0][i]) == want[0] &&
+		    ring_get(&half->name[1][i]) == want[1])
 			return i;
 	return STEK_KEYS_MAX;
 }
 
+/* While the map is being moved there are no keys. */
 static const struct ring_half *
 current(const struct stek_ring *ring, uint64_t turn)
 {
-	return &ring->map->half[turn & 1];
+	static const struct ring_half none;
+
+	return (turn >> MOVES_AT & 1) != 0 ? &none : &ring->map->half[turn & 1];
 }
 
 uint64_t
 stek_ring_turn(const struct stek_ring *ring)
 {
-	return get(&ring->map->turn);
+	const uint64_t turns = (UINT64_C(1) << MOVES_AT) - 1;
+	uint64_t moves = ring_get(&ring->moves);
+
+	return moves << MOVES_AT | (ring_get(&ring->map->turn) & turns);
 }
 
 bool
@@ -231,7 +192,7 @@ stek_ring_read(const struct stek_ring *ring, struct stek_set *set)
 		stek_set_clear(set);
 		turn = stek_ring_turn(ring);
 		half = current(ring, turn);
-		set->version = get(&half->version);
+		set->version = ring_get(&half->version);
 		set->count = get_count(half);
 		for (i = 0; i < set->count; i++)
 			get_key(half, i, &set->keys[i]);
@@ -243,8 +204,8 @@ fill(struct ring_half *half, const struct stek_set *set)
 {
 	size_t i;
 
-	put(&half->version, set->version);
-	put(&half->count, set->count);
+	ring_put(&half->version, set->version);
+	ring_put(&half->count, set->count);
 	for (i = 0; i < STEK_KEYS_MAX; i++)
 		put_key(half, i, &set->keys[i]);
 }
@@ -253,7 +214,7 @@ enum stek_err
 stek_ring_publish(struct stek_ring *ring, const struct stek_set *set)
 {
 	struct ring_map *map = ring->map;
-	uint64_t turn = get(&map->turn);
+	uint64_t turn = ring_get(&map->turn);
 	int pass;
 
 	if (set->count > STEK_KEYS_MAX)
@@ -261,34 +222,43 @@ stek_ring_publish(struct stek_ring *ring, const struct stek_set *set)
 	for (pass = 0; pass < 2; pass++) {
 		turn++;
 		fill(&map->half[turn & 1], set);
-		put(&map->turn, turn);
+		ring_put(&map->turn, turn);
 	}
 	return STEK_OK;
 }
 
-static enum stek_err
-wrap(void *map, int lock, struct stek_ring **out)
+/* Hints: a kernel that knows neither still shares the ring. */
+void
+ring_map_hide(struct ring_map *map)
 {
-	struct stek_ring *ring = malloc(sizeof(*ring));
+	(void)madvise(map, sizeof(*map), MADV_DONTDUMP);
+	(void)mlock(map, sizeof(*map));
+}
+
+enum stek_err
+ring_wrap(struct ring_map *map, int lock, struct stek_ring **out)
+{
+	struct stek_ring *ring = calloc(1, sizeof(*ring));
 
 	if (ring == NULL) {
 		(void)munmap(map, sizeof(struct ring_map));
 		return STEK_ERR_MEMORY;
 	}
-	/* Hints: a kernel that knows neither still shares the ring. */
-	(void)madvise(map, sizeof(struct ring_map), MADV_DONTDUMP);
-	(void)mlock(map, sizeof(struct ring_map));
+	ring_map_hide(map);
 	ring->map = map;
 	ring->lock = lock;
 	*out = ring;
 	return STEK_OK;
 }
 
-static bool
-is_ring(const struct ring_map *map)
+enum stek_err
+ring_map_anonymous(int prot, struct ring_map **out)
 {
-	return get(&map->magic) == RING_MAGIC &&
-	       get(&map->size) == sizeof(*map);
+	void *map =
+	    mmap(NULL, sizeof(**out), prot, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	*out = map == MAP_FAILED ? NULL : map;
+	return *out == NULL ? STEK_ERR_SYSTEM : STEK_OK;
 }
 
 enum stek_err
@@ -296,190 +266,11 @@ stek_ring_new(struct stek_ring **out)
 {
 	struct ring_map *map;
 
-	map = mmap(NULL, sizeof(*map), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (map == MAP_FAILED)
+	if (ring_map_anonymous(PROT_READ | PROT_WRITE, &map) != STEK_OK)
 		return STEK_ERR_SYSTEM;
-	put(&map->size, sizeof(*map));
-	put(&map->magic, RING_MAGIC);
-	return wrap(map, -1, out);
-}
-
-/* Give back what failed, and leave errno to say why. */
-static void
-give_up(struct ring_map *map, int fd)
-{
-	int saved = errno;
-
-	if (map != NULL)
-		(void)munmap(map, sizeof(*map));
-	if (fd >= 0)
-		(void)close(fd);
-	errno = saved;
-}
-
-/* Map an open file; FORMAT if it is no ring. */
-static enum stek_err
-map_file(int fd, int prot, struct ring_map **out)
-{
-	struct stat st;
-	void *map;
-
-	if (fstat(fd, &st) < 0)
-		return STEK_ERR_SYSTEM;
-	if (!S_ISREG(st.st_mode) ||
-	    st.st_size != (off_t)sizeof(struct ring_map))
-		return STEK_ERR_FORMAT;
-	map = mmap(NULL, sizeof(struct ring_map), prot, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED)
-		return STEK_ERR_SYSTEM;
-	if (!is_ring(map)) {
-		give_up(map, -1);
-		return STEK_ERR_FORMAT;
-	}
-	*out = map;
-	return STEK_OK;
-}
-
-/* Give an empty file a whole ring's room now: a full disk shows here. */
-static enum stek_err
-format_file(int fd)
-{
-	const uint64_t header[] = {RING_MAGIC, sizeof(struct ring_map)};
-	int err;
-
-	err = posix_fallocate(fd, 0, sizeof(struct ring_map));
-	if (err != 0)
-		errno = err;
-	if (err != 0 || pwrite(fd, header, sizeof(header), 0) < 0)
-		return STEK_ERR_SYSTEM;
-	return STEK_OK;
-}
-
-static bool
-is_at(int fd, const char *path)
-{
-	struct stat opened, found;
-
-	return fstat(fd, &opened) == 0 && lstat(path, &found) == 0 &&
-	       opened.st_dev == found.st_dev && opened.st_ino == found.st_ino;
-}
-
-/* A file that a writer may have: the one there is, or a new and empty one. */
-static int
-open_file(const char *path, bool *is_new)
-{
-	const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
-	int fd;
-
-	*is_new = false;
-	fd = open(path, flags);
-	if (fd >= 0 || errno != ENOENT)
-		return fd;
-	*is_new = true;
-	return open(path, flags | O_CREAT | O_EXCL, 0600);
-}
-
-/*
- * Whoever holds the lock of the file that is at the path is its writer, and
- * alone may replace it.
- */
-static enum stek_err
-lock_file(const char *path, int *out, bool *is_new)
-{
-	int fd, tries;
-
-	for (tries = 0; tries < 1000; tries++) {
-		fd = open_file(path, is_new);
-		if (fd < 0 && errno == EEXIST)
-			continue;
-		if (fd < 0)
-			return STEK_ERR_SYSTEM;
-		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-			give_up(NULL, fd);
-			return errno == EWOULDBLOCK ? STEK_ERR_BUSY
-			                            : STEK_ERR_SYSTEM;
-		}
-		*out = fd;
-		if (is_at(fd, path))
-			return STEK_OK;
-		(void)close(fd);
-	}
-	return STEK_ERR_BUSY;
-}
-
-static enum stek_err
-become_writer(int fd, bool is_new, mode_t mode, struct stek_ring **out)
-{
-	struct ring_map *map;
-	enum stek_err err;
-
-	err = is_new ? format_file(fd) : STEK_OK;
-	if (err == STEK_OK)
-		err = map_file(fd, PROT_READ | PROT_WRITE, &map);
-	if (err != STEK_OK)
-		return err;
-	if (fchmod(fd, mode) < 0) {
-		give_up(map, -1);
-		return STEK_ERR_SYSTEM;
-	}
-	return wrap(map, fd, out);
-}
-
-static bool
-is_regular(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-}
-
-enum stek_err
-stek_ring_create(const char *path, mode_t mode, struct stek_ring **out)
-{
-	enum stek_err err;
-	bool is_new, again;
-	int fd;
-
-	do {
-		err = lock_file(path, &fd, &is_new);
-		if (err != STEK_OK)
-			return err;
-		err = become_writer(fd, is_new, mode, out);
-		if (err == STEK_OK)
-			return STEK_OK;
-		again = err == STEK_ERR_FORMAT && !is_new && is_regular(fd);
-		if ((again || is_new) && unlink(path) < 0)
-			err = STEK_ERR_SYSTEM;
-		give_up(NULL, fd);
-	} while (again && err == STEK_ERR_FORMAT);
-	return err;
-}
-
-enum stek_err
-stek_ring_open(const char *path, struct stek_ring **out)
-{
-	struct ring_map *map;
-	enum stek_err err;
-	struct stat st;
-	int fd;
-
-	/* A fifo must not keep us waiting. */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return STEK_ERR_SYSTEM;
-	err = STEK_ERR_SYSTEM;
-	if (fstat(fd, &st) < 0)
-		goto out;
-	err = STEK_ERR_UNSAFE;
-	if ((st.st_mode & 027) != 0)
-		goto out;
-	err = map_file(fd, PROT_READ, &map);
-	if (err == STEK_OK)
-		err = wrap(map, -1, out);
-out:
-	give_up(NULL, fd);
-	return err;
+	ring_put(&map->size, sizeof(*map));
+	ring_put(&map->magic, RING_MAGIC);
+	return ring_wrap(map, -1, out);
 }
 
 void

@@ -84,8 +84,8 @@ set_ring(const char *ring)
 }
 
 /*
- * Said now, where the operator looks; the server goes on with its own keys
- * until it is mended.
+ * Said now, where the operator looks; the server does without the ring until
+ * it is mended.
  */
 static void
 look_at(const char *ring)
@@ -96,8 +96,8 @@ look_at(const char *ring)
 	if (err == STEK_OK)
 		stek_ring_close(opened);
 	else
-		say_error("%s: %s; the server seals with its own keys until "
-		          "that is mended",
+		say_error("%s: %s; the server does without until that is "
+		          "mended",
 		    ring,
 		    err == STEK_ERR_SYSTEM ? strerror(errno)
 		                           : stek_strerror(err));

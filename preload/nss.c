@@ -140,7 +140,7 @@ nss_unexpected(const char *what)
 {
 	static bool said;
 
-	nss_say(&said,
+	say_once(&said,
 	    "stek: NSS makes or uses its ticket keys in another way than was "
 	    "seen in 3.87 (%s), so its tickets are sealed with its own keys",
 	    what);

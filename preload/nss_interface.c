@@ -46,7 +46,7 @@ nss_interface_find(void)
 		return false;
 	library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
 	if (library == NULL) {
-		nss_say(&said,
+		say_once(&said,
 		    "stek: NSS takes ticket keys, but not without " LIBRARY
 		    " (%s); they are brought in as into "
 		    "an NSS that does not",

@@ -24,6 +24,8 @@
 #include <ssl.h>
 #include <sslexp.h>
 
+#include "say.h"
+
 #define NSS_NAME_LEN	16	/* of NSS's ticket key's name */
 #define NSS_NAME_SET	12	/* of which NSS draws so many, the rest is 0 */
 #define NSS_IV_LEN	16
@@ -239,11 +241,5 @@ void nss_wrap_forget(void);
 
 /* Does this libssl3 let ticket keys be set, and have we what sets them? */
 bool nss_interface_find(void);
-
-/* --- nss_say.c ---------------------------------------------------------- */
-
-/* A line on standard error, once for each `said`. */
-void nss_say(bool *said, const char *text, ...)
-    __attribute__((format(printf, 2, 3)));
 
 #endif

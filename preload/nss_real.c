@@ -256,7 +256,7 @@ examine(void)
 
 	why = missing();
 	if (why != NULL) {
-		nss_say(&said, "stek: NSS has no %s, %s", why, rest);
+		say_once(&said, "stek: NSS has no %s, %s", why, rest);
 		return;
 	}
 	if (!nss_ring_begin())
@@ -267,7 +267,7 @@ examine(void)
 	}
 	if (!is_known(table.NSS_GetVersion()) ||
 	    !is_known(table.NSSSSL_GetVersion())) {
-		nss_say(&said,
+		say_once(&said,
 		    "stek: NSS is %s and its libssl3 %s; expected 3.%d to "
 		    "3.%d, whose tickets are known, %s",
 		    table.NSS_GetVersion(), table.NSSSSL_GetVersion(),
@@ -276,7 +276,7 @@ examine(void)
 	}
 	why = not_hooked();
 	if (why != NULL) {
-		nss_say(&said,
+		say_once(&said,
 		    "stek: %s does not call %s where it was expected to, %s",
 		    ssl_map->l_name, why, rest);
 		return;

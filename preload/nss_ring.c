@@ -4,35 +4,21 @@
  * states.  They are imported once a key and dropped when the ring changes;
  * a ticket that is at work holds on to its own.
  *
- * The ring is looked for again whenever it is not there, at most once a
- * second, and a file that was replaced or cut off is noticed at the next
- * handshake, before it is read.
- *
  * Never here: anything of a ticket but where its key's id and MAC stand.
  * Invariant: a key is used only if it is in the ring, by the clock, now.
  */
-#include <sys/stat.h>
-
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <stek.h>
 
 #include "../adapters/pool.h"
 #include "nss_preload.h"
-
-/* Nanoseconds for which the ring's file is taken to be as it was. */
-#define WHOLE_FOR 500000
-#define THERE_FOR 50000000
-
-#define FD_FROM 100 /* servers know what they have below that */
+#include "ring.h"
 
 struct nss_key {
 	atomic_uint holders;
@@ -41,22 +27,17 @@ struct nss_key {
 	crypto_auth_hmacsha256_state *mac; /* with the key; guarded */
 };
 
-static const char *path, *scope;
+static const char own_keys[] =
+    "this server's tickets are sealed with its own keys";
+
 static uint8_t name[NSS_NAME_LEN];
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* Under the lock: */
-static struct stek_ring *ring;
-static int ring_fd = -1; /* of ring_file, unless the server has closed it */
-static struct stat ring_file;
-static uint64_t seen_whole, seen_there; /* when, in nanoseconds */
-static int64_t looked; /* when the ring was last looked for in vain */
 static uint64_t turn; /* of the ring, whose keys these are; 0: none are */
 static struct stek_set *set;
 static struct nss_key *keys[STEK_KEYS_MAX];
 static struct pool *pool; /* or NULL */
-/* How an NSS that takes keys was given these; NULL: it was not. */
-static enum stek_err (*given_by)(const struct stek_ring *, const char *);
 
 static void
 before_fork(void)
@@ -84,7 +65,7 @@ make_name(void)
 	(void)crypto_generichash_update(
 	    &state, (const uint8_t *)info, sizeof(info));
 	(void)crypto_generichash_update(
-	    &state, (const uint8_t *)scope, strlen(scope));
+	    &state, (const uint8_t *)ring_scope(), strlen(ring_scope()));
 	(void)crypto_generichash_final(&state, digest, sizeof(digest));
 	memcpy(name, digest, NSS_NAME_SET);
 }
@@ -92,19 +73,7 @@ make_name(void)
 bool
 nss_ring_begin(void)
 {
-	static bool said;
-
-	path = secure_getenv("STEK_RING");
-	scope = secure_getenv("STEK_SCOPE");
-	if (path == NULL) {
-		nss_say(&said, "stek: STEK_RING is not set, so NSS's tickets "
-		               "stay as they are; start by stek run");
-		return false;
-	}
-	path = strdup(path);
-	scope = strdup(scope == NULL ? "" : scope);
-	if (path == NULL || scope == NULL || sodium_init() < 0 ||
-	    strlen(scope) > STEK_SCOPE_MAX)
+	if (sodium_init() < 0 || !ring_begin(own_keys))
 		return false;
 	make_name();
 	pool = pools_new(1);
@@ -216,144 +185,6 @@ drop_keys(void)
 	turn = 0;
 }
 
-static bool
-is_same(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
-	       a->st_size == b->st_size;
-}
-
-/* Is the file as it was, and not replaced?  Cheaper than by its path. */
-static bool
-is_whole(void)
-{
-	struct stat found;
-
-	return ring_fd >= 0 && fstat(ring_fd, &found) == 0 &&
-	       found.st_nlink > 0 && is_same(&found, &ring_file);
-}
-
-/* A number that no longer is the ring's is somebody else's. */
-static void
-close_fd(void)
-{
-	struct stat found;
-
-	if (ring_fd >= 0 && fstat(ring_fd, &found) == 0 &&
-	    found.st_dev == ring_file.st_dev &&
-	    found.st_ino == ring_file.st_ino)
-		(void)close(ring_fd);
-	ring_fd = -1;
-}
-
-static void
-open_fd(void)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-
-	if (fd < 0)
-		return;
-	ring_fd = fcntl(fd, F_DUPFD_CLOEXEC, FD_FROM);
-	(void)close(fd);
-}
-
-static void
-close_ring(void)
-{
-	drop_keys();
-	/* It is not told twice; if it cannot be told, it keeps copies. */
-	if (given_by != NULL && given_by(NULL, "") == STEK_OK)
-		given_by = NULL;
-	close_fd();
-	stek_ring_close(ring);
-	ring = NULL;
-}
-
-static void
-tell(enum stek_err err, bool *said)
-{
-	nss_say(said,
-	    "stek: %s: %s; until that is mended this server's tickets are "
-	    "sealed with its own keys",
-	    path,
-	    err == STEK_ERR_SYSTEM ? strerror(errno) : stek_strerror(err));
-}
-
-static void
-open_ring(const struct stat *found, int64_t now)
-{
-	static bool said;
-	enum stek_err err;
-	struct stat again;
-
-	looked = now;
-	err = stek_ring_open(path, &ring);
-	if (err != STEK_OK) {
-		tell(err, &said);
-		ring = NULL;
-		return;
-	}
-	said = false;
-	ring_file = *found;
-	open_fd();
-	/* Replaced just now: then it is another file, to be looked for. */
-	if (stat(path, &again) < 0 || !is_same(found, &again))
-		close_ring();
-}
-
-static bool
-is_within(uint64_t *since, uint64_t now, uint64_t limit)
-{
-	if (now - *since < limit)
-		return true;
-	*since = now;
-	return false;
-}
-
-/* Once a handshake is enough, and it costs more than all else here. */
-static bool
-is_checked(void)
-{
-	struct timespec t;
-	uint64_t now;
-
-	if (clock_gettime(CLOCK_MONOTONIC, &t) < 0)
-		return false;
-	now = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-	if (is_within(&seen_whole, now, WHOLE_FOR))
-		return true;
-	return is_within(&seen_there, now, THERE_FOR) && is_whole();
-}
-
-/*
- * A file that is gone leaves us what was read: it holds no newer keys.  One
- * that was cut off must not be touched.
- */
-static bool
-have_ring(int64_t now)
-{
-	static bool said;
-	struct stat found;
-
-	if (ring == NULL && looked == now)
-		return false;
-	if (ring != NULL && is_checked())
-		return true;
-	if (stat(path, &found) < 0) {
-		if (ring == NULL) {
-			looked = now;
-			tell(STEK_ERR_SYSTEM, &said);
-		}
-		return ring != NULL;
-	}
-	said = false;
-	if (ring != NULL && !is_same(&found, &ring_file))
-		close_ring();
-	if (ring == NULL)
-		open_ring(&found, now);
-	return ring != NULL;
-}
-
 static void
 import_all(int64_t now)
 {
@@ -368,33 +199,28 @@ import_all(int64_t now)
 			continue;
 		keys[i] = import(&set->keys[i], slot);
 		if (keys[i] == NULL)
-			nss_say(&said, "stek: NSS takes no key from outside "
-			               "(in FIPS mode?), so its tickets are "
-			               "sealed with its own keys");
+			say_once(&said, "stek: NSS takes no key from outside "
+			                "(in FIPS mode?), so its tickets are "
+			                "sealed with its own keys");
 	}
 	nss_real()->PK11_FreeSlot(slot);
 }
 
-/* The ring's keys, as they are now; false: there are none. */
-static bool
+/* The ring's keys, as they are now. */
+static void
 refresh(int64_t now)
 {
-	uint64_t is;
+	const struct stek_ring *ring = ring_current();
+	uint64_t is = stek_ring_turn(ring);
 
-	if (!have_ring(now))
-		return false;
-	is = stek_ring_turn(ring);
 	if (is == turn)
-		return true;
+		return;
 	drop_keys();
 	stek_ring_read(ring, set);
-	if (stek_scope_set(set, scope, set) != STEK_OK) {
+	if (stek_scope_set(set, ring_scope(), set) != STEK_OK)
 		stek_set_clear(set);
-		return false;
-	}
 	import_all(now);
 	turn = is;
-	return true;
 }
 
 struct nss_key *
@@ -405,11 +231,10 @@ nss_ring_sealing(void)
 	int64_t now = time(NULL);
 
 	(void)pthread_mutex_lock(&lock);
-	if (refresh(now)) {
-		sealing = stek_set_sealing(set, now);
-		if (sealing != NULL)
-			key = hold(keys[sealing - set->keys]);
-	}
+	refresh(now);
+	sealing = stek_set_sealing(set, now);
+	if (sealing != NULL)
+		key = hold(keys[sealing - set->keys]);
 	(void)pthread_mutex_unlock(&lock);
 	return key;
 }
@@ -428,13 +253,13 @@ nss_ring_opening(const uint8_t *ticket, size_t len)
 {
 	struct nss_key *key = NULL;
 	int64_t now = time(NULL);
-	size_t i, count;
+	size_t i;
 
 	if (len < NSS_HEAD_LEN || memcmp(ticket, name, sizeof(name)) != 0)
 		return NULL;
 	(void)pthread_mutex_lock(&lock);
-	count = refresh(now) ? set->count : 0;
-	for (i = 0; key == NULL && i < count; i++)
+	refresh(now);
+	for (i = 0; key == NULL && i < set->count; i++)
 		if (keys[i] != NULL &&
 		    memcmp(keys[i]->id, ticket + NSS_NAME_LEN, NSS_ID_LEN) ==
 		        0 &&
@@ -477,15 +302,8 @@ void nss_ring_give(
 	static bool said;
 	enum stek_err err;
 
-	(void)pthread_mutex_lock(&lock);
-	if (have_ring(time(NULL))) {
-		given_by = give;
-		err = give(ring, scope);
-		if (err != STEK_OK)
-			nss_say(&said,
-			    "stek: NSS takes no keys: %s; its tickets are "
-			    "sealed with those it has",
-			    stek_strerror(err));
-	}
-	(void)pthread_mutex_unlock(&lock);
+	err = give(ring_current(), ring_scope());
+	if (err != STEK_OK)
+		say_once(&said, "stek: NSS takes no keys: %s; %s",
+		    stek_strerror(err), own_keys);
 }

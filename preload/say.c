@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "nss_preload.h"
+#include "say.h"
 
 void
-nss_say(bool *said, const char *text, ...)
+say_once(bool *said, const char *text, ...)
 {
 	char line[1024];
 	va_list ap;

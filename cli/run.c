@@ -30,6 +30,9 @@ static const char *const objects[] = {
 #ifdef STEK_PRELOAD_NSS
     "nss.so",
 #endif
+#ifdef STEK_PRELOAD_OPENSSL
+    "openssl.so",
+#endif
     NULL,
 };
 

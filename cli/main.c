@@ -43,8 +43,9 @@ static const struct verb verbs[] = {
         "[--json | --ticket] [--tls 1.2|1.3] [--sni NAME]\n"
         "                  [--timeout SECONDS] HOST:PORT...",
         "try each server's tickets at every server", verb_probe},
-    {"run", "--ring FILE [--scope SCOPE] -- COMMAND [ARGUMENT...]",
-        "start a server on stock NSS with a ring's keys", verb_run},
+    {"run", "--ring FILE [--scope SCOPE] [--keep-own] -- COMMAND [ARGUMENT...]",
+        "start a server that knows nothing of stek with a ring's keys",
+        verb_run},
 };
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))

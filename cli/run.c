@@ -3,9 +3,9 @@
  * run.c: stek run: start a server on an unmodified TLS library with the
  * farm's keys.
  *
- * It sets three variables and becomes the server: LD_PRELOAD, with the
- * objects of preload/ before what was there, and the ring's path and scope
- * for them to find.  Neither is secret.
+ * It sets four variables and becomes the server: LD_PRELOAD, with the objects
+ * of preload/ before what was there; the ring's path and scope, and whether
+ * the server keeps keys of its own, for them to find.  None is secret.
  *
  * Never here: the ring itself, or which TLS library the server has: each
  * object does nothing in a process without its own.
@@ -39,6 +39,7 @@ static const char *const objects[] = {
 struct run {
 	const char *ring;
 	const char *scope;
+	bool keep_own;
 	char **command;
 };
 
@@ -48,6 +49,7 @@ take_arguments(int argc, char **argv, struct run *run)
 	static const struct option longs[] = {
 	    {"ring", required_argument, NULL, 'r'},
 	    {"scope", required_argument, NULL, 's'},
+	    {"keep-own", no_argument, NULL, 'k'},
 	    {NULL, 0, NULL, 0},
 	};
 	int c;
@@ -57,6 +59,8 @@ take_arguments(int argc, char **argv, struct run *run)
 			run->ring = optarg;
 		else if (c == 's')
 			run->scope = optarg;
+		else if (c == 'k')
+			run->keep_own = true;
 		else
 			return false;
 	}
@@ -170,7 +174,8 @@ verb_run(const struct cli *cli, int argc, char **argv)
 	look_at(run.ring);
 	if (!set_preload())
 		return CLI_FAILED;
-	if (!set_ring(run.ring) || setenv("STEK_SCOPE", run.scope, 1) < 0) {
+	if (!set_ring(run.ring) || setenv("STEK_SCOPE", run.scope, 1) < 0 ||
+	    setenv("STEK_KEEP_OWN", run.keep_own ? "1" : "", 1) < 0) {
 		say_error("%s: %s", run.ring, strerror(errno));
 		return CLI_FAILED;
 	}

@@ -45,6 +45,12 @@ def test_the_ring_and_the_scope_are_handed_over():
     assert variable("STEK_SCOPE", *args) == "shop"
 
 
+def test_that_a_servers_own_keys_stay_is_handed_over():
+    args = ("--ring", "/run/a.ring")
+    assert variable("STEK_KEEP_OWN", *args) == ""
+    assert variable("STEK_KEEP_OWN", *args, "--keep-own") != ""
+
+
 def test_a_scope_of_before_is_not_kept():
     assert variable("STEK_SCOPE", "--ring", "/run/a.ring",
                     STEK_SCOPE="old") == ""
@@ -55,10 +61,12 @@ def test_a_relative_ring_is_handed_over_from_the_root(folder):
         os.path.join(os.path.realpath(folder), "a.ring")
 
 
-def test_the_object_comes_before_what_was_preloaded():
-    assert variable("LD_PRELOAD", "--ring", "/a", LD_PRELOAD=None) == OBJECT
+def test_the_objects_come_before_what_was_preloaded():
+    objects = variable("LD_PRELOAD", "--ring", "/a", LD_PRELOAD=None)
+    assert OBJECT in objects.split(":")
+    assert all(os.path.isfile(path) for path in objects.split(":"))
     assert variable("LD_PRELOAD", "--ring", "/a",
-                    LD_PRELOAD=OBJECT + ":") == f"{OBJECT}:{OBJECT}:"
+                    LD_PRELOAD=OBJECT + ":") == f"{objects}:{OBJECT}:"
 
 
 def test_the_commands_arguments_and_status_are_its_own():

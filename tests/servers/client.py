@@ -269,6 +269,15 @@ def _finish(visit_, ticket):
     return visit_
 
 
+class PortWithStart(int):
+    """A port at which TLS begins after a greeting, as at SMTP's STARTTLS."""
+
+    def __new__(cls, number, greet):
+        port = super().__new__(cls, number)
+        port.greet = greet      # of the socket
+        return port
+
+
 def visit(port, version, ticket=None, sni="localhost", groups=None):
     """
     One connection to 127.0.0.1:port; a refused TCP connection raises.  In TLS
@@ -276,11 +285,13 @@ def visit(port, version, ticket=None, sni="localhost", groups=None):
     given ("X448:P-256"): with one that the server does not have it gets a
     HelloRetryRequest.
     """
-    sock = socket.create_connection(("127.0.0.1", port), TIMEOUT)
+    sock = socket.create_connection(("127.0.0.1", int(port)), TIMEOUT)
     sock.setblocking(True)
     wait = struct.pack("ll", TIMEOUT, 0)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, wait)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, wait)
+    if isinstance(port, PortWithStart):
+        port.greet(sock)
     visit_ = Visit(version)
     ssl = SSL_new(_contexts[version])
     _visits[ssl] = visit_

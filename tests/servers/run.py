@@ -7,7 +7,9 @@ Never here: lighttpd with mod_nss (lighttpd.py has it).
 Invariant: as in servers.py.
 """
 import os
+import shutil
 
+from client import PortWithStart
 from farm import Server
 from lighttpd import PRELOAD
 from stekd import STEK
@@ -48,3 +50,118 @@ daemon = off
 
     def server(self):
         return ("hitch", "--config=" + self.path("hitch.conf"))
+
+
+class Dovecot(Run):
+    """Its master lets its children have no more of its environment than named."""
+    KIND = "dovecot"
+    OWNER = "dovenull:dovenull"
+    KEEPS = "LD_PRELOAD STEK_RING STEK_SCOPE STEK_KEEP_OWN STEK_FARM"
+
+    def configure(self, shared):
+        self.write("dovecot.conf", f"""
+base_dir = {self.path("run")}
+state_dir = {self.path("state")}
+log_path = /dev/stderr
+import_environment = {self.KEEPS}
+protocols = imap
+listen = 127.0.0.1
+ssl = yes
+ssl_cert = <{self.farm.cert}
+ssl_key = <{self.farm.cert_key}
+ssl_min_protocol = TLSv1.2
+passdb {{
+  driver = static
+  args = password=none
+}}
+service imap-login {{
+  # Not in a folder of its own, where there is neither the ring nor a library.
+  chroot =
+  inet_listener imap {{
+    port = 0
+  }}
+  inet_listener imaps {{
+    port = {self.port}
+    ssl = yes
+  }}
+}}
+""")
+
+    def server(self):
+        return ("dovecot", "-F", "-c", self.path("dovecot.conf"))
+
+
+def starttls(sock):
+    """RFC 3207, as far as TLS."""
+    lines = sock.makefile("rb")
+    for command in (b"", b"EHLO localhost\r\n", b"STARTTLS\r\n"):
+        sock.sendall(command)
+        line = lines.readline()
+        while line[3:4] == b"-":
+            line = lines.readline()
+        if not line.startswith((b"220 ", b"250 ")):
+            raise AssertionError(f"{command!r} was answered by {line!r}")
+
+
+class Postfix(Run):
+    """
+    smtpd with STARTTLS.  It has ticket keys of its own, from its tlsmgr, which
+    stek's take the place of.  A second port, for stekd's proof, begins with
+    TLS.
+    """
+    KIND = "postfix"
+    KEEPS = "MAIL_CONFIG MAIL_LOGTAG POSTLOG_SERVICE POSTLOG_HOSTNAME TZ " \
+        + Dovecot.KEEPS
+
+    def __init__(self, farm, name):
+        super().__init__(farm, name)
+        self.port = PortWithStart(self.port, starttls)
+        self.smtps = farm.port()
+
+    def configure(self, shared):
+        for folder, owner in (
+                ("conf", "root"), ("queue", "root"), ("data", "postfix")):
+            if not os.path.exists(self.path(folder)):
+                os.mkdir(self.path(folder), 0o755)
+                shutil.chown(self.path(folder), owner)
+        self.write("conf/main.cf", f"""
+compatibility_level = 3.6
+queue_directory = {self.path("queue")}
+data_directory = {self.path("data")}
+import_environment = {self.KEEPS}
+maillog_file = /dev/stdout
+myhostname = localhost
+mynetworks = 127.0.0.0/8
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+smtpd_tls_cert_file = {self.farm.cert}
+smtpd_tls_key_file = {self.farm.cert_key}
+smtpd_tls_security_level = may
+smtpd_tls_mandatory_protocols = >=TLSv1.2
+smtpd_tls_protocols = >=TLSv1.2
+smtpd_peername_lookup = no
+smtpd_relay_restrictions = reject
+alias_maps =
+alias_database =
+""")
+        smtpd = "inet n - n - - smtpd"
+        self.write("conf/master.cf", f"""
+{self.port:d} {smtpd}
+{self.smtps} {smtpd} -o smtpd_tls_wrappermode=yes
+tlsmgr unix - - n 1000? 1 tlsmgr
+anvil unix - - n - 1 anvil
+rewrite unix - - n - - trivial-rewrite
+proxymap unix - - n - - proxymap
+postlog unix-dgram n - n - 1 postlogd
+cleanup unix n - n - 0 cleanup
+""")
+
+    def server(self):
+        return ("postfix", "-c", self.path("conf"), "start-fg")
+
+    def target(self, **changes):
+        changes.setdefault("verify", f"127.0.0.1:{self.smtps}")
+        return super().target(**changes)
+
+
+ALL = [Hitch, Dovecot, Postfix]

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: ISC
+"""
+Servers that cannot be told ticket keys, started by stek run: pairs under
+stekd, from the first key through a rotation and the end of old tickets to a
+revocation.
+
+Never here: lighttpd with mod_nss (test_nss.py).
+"""
+import pytest
+
+from client import new_ticket, visit
+from farm import wait_until
+from run import ALL, Postfix
+from stekd import Stekd
+
+POLICY = ("1h", "1h", "10m")
+
+
+def of(kinds):
+    return pytest.mark.parametrize("kind", kinds, ids=lambda kind: kind.KIND)
+
+
+@pytest.fixture
+def story(stories, kind):
+    return stories[kind]
+
+
+def plain(kind):
+    """The same server, started without stek."""
+    return type(kind.__name__, (kind,), {
+        "KIND": kind.KIND + "-plain", "command": kind.server})
+
+
+@of(ALL)
+def test_without_stek_no_ticket_resumes_at_the_sibling(farm, kind):
+    pair = [plain(kind)(farm, f"{kind.KIND}-plain-{which}")
+            for which in "ab"]
+    for server in pair:
+        server.start()
+    for here, there in (pair, pair[::-1]):
+        for version in kind.VERSIONS:
+            seen = visit(here.port, version)
+            if seen.ticket is not None:
+                assert visit(there.port, version, seen.ticket).full
+
+
+@of(ALL)
+def test_every_ticket_resumes_at_the_sibling(story):
+    story.reach("driven")
+    assert {offer.ticket.version for offer in story.first} == \
+        set(story.kind.VERSIONS)
+    assert all(offer.seen.clean and offer.seen.resumed
+               for offer in story.first)
+    assert all(story.kind.named(offer.ticket, story.sealing["driven"])
+               for offer in story.first)
+
+
+@of(ALL)
+def test_stekd_proves_the_key_in_use(story):
+    story.reach("driven")
+    assert set(story.proofs.values()) == {story.kind.PROOF}
+
+
+@of(ALL)
+def test_after_a_rotation_old_tickets_resume_and_new_have_the_new_key(story):
+    story.reach("rotated")
+    assert story.rotate.returncode == 0, story.rotate
+    assert all(story.kind.named(offer.ticket, story.sealing["driven"]) and
+               offer.seen.clean and offer.seen.resumed
+               for offer in story.old)
+    assert all(story.kind.named(ticket, story.sealing["rotated"])
+               for ticket in story.fresh)
+
+
+@of([kind for kind in ALL if kind.RENEWS])
+def test_old_tickets_are_renewed_under_the_new_key(story):
+    story.reach("rotated")
+    renewing = [offer for offer in story.old
+                if offer.ticket.version in story.kind.RENEWS]
+    assert renewing
+    assert all(story.kind.named(offer.seen.ticket, story.sealing["rotated"])
+               for offer in renewing)
+    assert all(offer.seen.resumed for offer in story.renewed)
+
+
+@of(ALL)
+def test_old_tickets_expire(story):
+    """They have resumed after the rotation, and now no longer do."""
+    story.reach("expired")
+    assert all(offer.seen.resumed for offer in story.old)
+
+
+@of(ALL)
+def test_after_a_revocation_no_old_ticket_resumes_and_new_ones_do(story):
+    story.reach("revoked")
+    assert story.revoke.returncode == 0, story.revoke
+    assert story.revoked and all(offer.seen.full for offer in story.revoked)
+    assert all(offer.seen.resumed for offer in story.last)
+
+
+# --- what a server sets by itself --------------------------------------------
+
+class PostfixOwn(Postfix):
+    KIND = "postfix-own"
+    OPTIONS = ("--keep-own",)
+
+
+def test_a_server_told_to_keep_its_own_keys_does(farm):
+    server = PostfixOwn(farm, "postfix-own")
+    stekd = Stekd(farm, "postfix-own-stekd", [server.target(verify="")],
+                  POLICY)
+    stekd.start()
+    wait_until(server.placed, "the ring is there")
+    server.start()
+    sealing = stekd.status()["sealing"]
+    for version in server.VERSIONS:
+        ticket = new_ticket(server.port, version)
+        assert not server.named(ticket, sealing)
+        assert visit(server.port, version, ticket).resumed

@@ -18,6 +18,7 @@
  */
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,8 +63,10 @@ static struct {
 #undef POINTER
 } real;
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static bool ready, keeps_own;
+static pthread_once_t found = PTHREAD_ONCE_INIT;
+static pthread_once_t begun = PTHREAD_ONCE_INIT;
+static bool is_whole, keeps_own;
+static atomic_bool ready;
 static int mark; /* of an SSL_CTX that has the ring's keys */
 static enum stek_err (*use)(SSL_CTX *, const struct stek_ring *, const char *);
 
@@ -85,7 +88,7 @@ find(void *library, const char *name, void *function, size_t size)
 	memcpy(function, &address, size);
 }
 
-static bool
+static void
 find_all(void)
 {
 	void *libssl = dlopen(LIBSSL, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
@@ -97,7 +100,7 @@ find_all(void)
 	HOOKED(FIND)
 	CALLED(FIND)
 #undef FIND
-	return all;
+	is_whole = all;
 }
 
 /* It must be made for the very libssl that the server has. */
@@ -126,30 +129,32 @@ load_adapter(void)
 	return use != NULL;
 }
 
+/* Not before there is a server: clients are to notice nothing. */
 static void
 begin(void)
 {
 	const char *keep = secure_getenv("STEK_KEEP_OWN");
 
 	keeps_own = keep != NULL && keep[0] != '\0';
-	if (!find_all() || !load_adapter() || !ring_begin(own_keys))
+	if (!is_whole || !load_adapter() ||
+	    !ring_begin("this server gives no tickets"))
 		return;
 	mark = real.CRYPTO_get_ex_new_index(
 	    CRYPTO_EX_INDEX_SSL_CTX, 0, NULL, NULL, NULL, NULL);
-	ready = mark >= 0;
+	atomic_store(&ready, mark >= 0);
 }
 
 /* First in each of our functions: then libssl's are known. */
-static bool
-is_ready(void)
+static void
+prepare(void)
 {
-	return pthread_once(&once, begin) == 0 && ready && !inside;
+	(void)pthread_once(&found, find_all);
 }
 
 static bool
 is_ours(const SSL_CTX *ctx)
 {
-	return is_ready() && ctx != NULL &&
+	return atomic_load(&ready) && !inside && ctx != NULL &&
 	       real.SSL_CTX_get_ex_data(ctx, mark) != NULL;
 }
 
@@ -170,29 +175,32 @@ give(SSL_CTX *ctx)
 		                "not held back");
 }
 
-static void
-look_at(SSL_CTX *ctx)
+static bool
+is_for_servers(const SSL_CTX *ctx)
 {
-	const SSL_METHOD *method;
+	const SSL_METHOD *method = real.SSL_CTX_get_ssl_method(ctx);
 
-	if (ctx == NULL || is_ours(ctx))
-		return;
-	method = real.SSL_CTX_get_ssl_method(ctx);
-	if (method != real.TLS_client_method() &&
-	    method != real.DTLS_client_method())
+	return method != real.TLS_client_method() &&
+	       method != real.DTLS_client_method();
+}
+
+static SSL_CTX *
+made(SSL_CTX *ctx)
+{
+	if (ctx == NULL || inside || !is_whole || !is_for_servers(ctx))
+		return ctx;
+	(void)pthread_once(&begun, begin);
+	if (atomic_load(&ready) && !is_ours(ctx))
 		give(ctx);
+	return ctx;
 }
 
 HOOK(SSL_CTX_new);
 SSL_CTX *
 hooked_SSL_CTX_new(const SSL_METHOD *method)
 {
-	bool gives = is_ready();
-	SSL_CTX *ctx = real.SSL_CTX_new(method);
-
-	if (gives)
-		look_at(ctx);
-	return ctx;
+	prepare();
+	return made(real.SSL_CTX_new(method));
 }
 
 HOOK(SSL_CTX_new_ex);
@@ -200,12 +208,8 @@ SSL_CTX *
 hooked_SSL_CTX_new_ex(
     OSSL_LIB_CTX *libctx, const char *query, const SSL_METHOD *method)
 {
-	bool gives = is_ready();
-	SSL_CTX *ctx = real.SSL_CTX_new_ex(libctx, query, method);
-
-	if (gives)
-		look_at(ctx);
-	return ctx;
+	prepare();
+	return made(real.SSL_CTX_new_ex(libctx, query, method));
 }
 
 /* Once a connection. */
@@ -213,6 +217,7 @@ HOOK(SSL_new);
 SSL *
 hooked_SSL_new(SSL_CTX *ctx)
 {
+	prepare();
 	if (is_ours(ctx))
 		(void)ring_current();
 	return real.SSL_new(ctx);
@@ -241,9 +246,8 @@ HOOK(SSL_CTX_set_tlsext_ticket_key_evp_cb);
 int
 hooked_SSL_CTX_set_tlsext_ticket_key_evp_cb(SSL_CTX *ctx, evp_callback callback)
 {
-	bool gives = is_ready();
-
-	if (gives && callback != NULL && is_held_back(ctx))
+	prepare();
+	if (callback != NULL && is_held_back(ctx))
 		return 1;
 	return real.SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, callback);
 }
@@ -252,10 +256,9 @@ HOOK(SSL_CTX_callback_ctrl);
 long
 hooked_SSL_CTX_callback_ctrl(SSL_CTX *ctx, int cmd, void (*callback)(void))
 {
-	bool gives = is_ready();
-
-	if (gives && cmd == SSL_CTRL_SET_TLSEXT_TICKET_KEY_CB &&
-	    callback != NULL && is_held_back(ctx))
+	prepare();
+	if (cmd == SSL_CTRL_SET_TLSEXT_TICKET_KEY_CB && callback != NULL &&
+	    is_held_back(ctx))
 		return 1;
 	return real.SSL_CTX_callback_ctrl(ctx, cmd, callback);
 }
@@ -264,10 +267,9 @@ HOOK(SSL_CTX_ctrl);
 long
 hooked_SSL_CTX_ctrl(SSL_CTX *ctx, int cmd, long number, void *pointer)
 {
-	bool gives = is_ready();
-
-	if (gives && cmd == SSL_CTRL_SET_TLSEXT_TICKET_KEYS &&
-	    pointer != NULL && is_held_back(ctx))
+	prepare();
+	if (cmd == SSL_CTRL_SET_TLSEXT_TICKET_KEYS && pointer != NULL &&
+	    is_held_back(ctx))
 		return 1;
 	return real.SSL_CTX_ctrl(ctx, cmd, number, pointer);
 }

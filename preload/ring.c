@@ -62,8 +62,8 @@ ring_begin(const char *without)
 	scope = secure_getenv("STEK_SCOPE");
 	if (path == NULL) {
 		say_once(&said,
-		    "stek: STEK_RING is not set, so %s; start by stek run",
-		    meanwhile);
+		    "stek: STEK_RING is not set, so this server's tickets "
+		    "stay as they are; start it by stek run");
 		return false;
 	}
 	path = strdup(path);

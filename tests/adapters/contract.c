@@ -140,6 +140,13 @@ contract_main(const struct contract_library *library, int argc, char **argv)
 }
 
 int
+contract_lists(
+    const struct contract_library *library, const struct point *const *lists)
+{
+	return run(library, 1, lists);
+}
+
+int
 contract_points(const struct contract_library *libraries, size_t count,
     const struct point *points)
 {

@@ -60,5 +60,8 @@ int contract_main(const struct contract_library *, int argc, char **argv);
 struct point;
 int contract_points(const struct contract_library *, size_t,
     const struct point *);
+/* The same of one library and several lists, the last of which is NULL. */
+int contract_lists(const struct contract_library *,
+    const struct point *const *);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * See preloaded.h.
  *
- * Never here: a call that gives NSS keys.
+ * Never here: a TLS library.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -10,27 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <stek/nss.h>
-
 #include "preloaded.h"
-
-#define IV_AT  16 /* behind the name, which is the same for all keys */
-#define ID_LEN 4
-
-/* The server's own calls, which an NSS that takes no keys has no use for. */
-enum stek_err
-stek_nss_use(const struct stek_ring *ring)
-{
-	return stek_nss_use_scope(ring, "");
-}
-
-enum stek_err
-stek_nss_use_scope(const struct stek_ring *ring, const char *scope)
-{
-	(void)ring;
-	(void)scope;
-	return STEK_OK;
-}
 
 void
 preloaded_ring(const char *cert)
@@ -42,13 +22,6 @@ preloaded_ring(const char *cert)
 	    path, sizeof(path), "%.*s/ring", (int)(slash - cert), cert);
 	if (setenv("STEK_RING", path, 1) < 0)
 		abort();
-}
-
-void *
-preloaded_server_new(const struct contract_server *options)
-{
-	preloaded_ring(options->cert);
-	return nss_server_new(options);
 }
 
 void
@@ -66,11 +39,4 @@ become_preloaded(char **argv, const char *object)
 		(void)execv(self, argv);
 	perror(argv[0]);
 	exit(1);
-}
-
-bool
-is_preloaded_ticket_of(const struct visit *v, const struct stek_key *key)
-{
-	return v->ticket_len > IV_AT + ID_LEN &&
-	       memcmp(v->ticket + IV_AT, key->name, ID_LEN) == 0;
 }

@@ -3,7 +3,7 @@
  * Stock NSS in FIPS mode, in which no key enters its token from outside: the
  * server goes on with tickets of its own, and says so.
  *
- *	preload-fips 1.2|1.3 PRELOADED-OBJECT
+ *	preload-nss-fips 1.2|1.3 PRELOADED-OBJECT
  *
  * Never here: a call that gives NSS keys.
  */
@@ -24,7 +24,7 @@
 #include <pk11pub.h>
 #include <secmod.h>
 
-#include "preloaded.h"
+#include "preloaded_nss.h"
 
 /* P-256, as the parameters of a key. */
 static uint8_t curve[] = {0x06, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7};

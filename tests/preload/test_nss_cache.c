@@ -4,7 +4,7 @@
  * ticket keys and leaves them there, wrapped with the certificate's RSA key;
  * the others unwrap them, instead of making any.
  *
- *	preload-cache 1.2|1.3 PRELOADED-OBJECT
+ *	preload-nss-cache 1.2|1.3 PRELOADED-OBJECT
  *
  * Never here: a call that gives NSS keys.
  */
@@ -19,7 +19,7 @@
 
 #include <ssl.h>
 
-#include "preloaded.h"
+#include "preloaded_nss.h"
 
 #define SESSIONS 100
 #define SECONDS  600

@@ -5,13 +5,13 @@
  * The rest of the contract knows tickets by their keys' names, which these
  * do not have; tests/servers has it with real servers.
  *
- *	preload-storm 1.2|1.3 PRELOADED-OBJECT
+ *	preload-nss-storm 1.2|1.3 PRELOADED-OBJECT
  *
  * Never here: a call that gives NSS keys.
  */
 #include <string.h>
 
-#include "preloaded.h"
+#include "preloaded_nss.h"
 
 int
 main(int argc, char **argv)

@@ -23,7 +23,8 @@
  *	    one of 16 zeroes, which nobody opens.  In TLS 1.2, or to who comes
  *	    with a ticket, none is given.
  *
- * AWS-LC: the same source serves its API.
+ * AWS-LC: the same source serves its API, as far as its own source tells; it
+ * has not been run there.
  */
 #ifndef STEK_BORINGSSL_H
 #define STEK_BORINGSSL_H

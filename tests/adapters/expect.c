@@ -66,11 +66,11 @@ expect_no_ticket(const struct farm *farm, const struct visit *v)
 bool
 cannot(const struct farm *farm, unsigned int what)
 {
-	unsigned int of_others =
-	    farm->version == CONTRACT_TLS12
-	        ? CONTRACT_NO_RENEWAL_13 | CONTRACT_ALWAYS_NEW_13 |
-	              CONTRACT_DUD_13
-	        : CONTRACT_NO_RENEWAL_12;
+	unsigned int of_others = farm->version == CONTRACT_TLS12
+	                             ? CONTRACT_NO_RENEWAL_13 |
+	                                   CONTRACT_ALWAYS_NEW_13 |
+	                                   CONTRACT_DUD_13
+	                             : CONTRACT_NO_RENEWAL_12;
 
 	return (farm->library->cannot & what & ~of_others) != 0;
 }

@@ -1,21 +1,41 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What is BoringSSL's own: what it gives while no key seals, old tickets in
- * TLS 1.2, contexts that are switched to, one fixed scope, very long tickets.
+ * TLS 1.2, contexts that are switched to, one fixed scope, tickets of other
+ * libraries and very long ones.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
+#include "../../adapters/ticket.h"
 #include "boringssl_server.h"
 #include "expect.h"
 
 #define DUD_LEN  16
 #define LONGEST  15000 /* BoringSSL takes a ClientHello of 16 KB */
 #define OVERHEAD (16 + 24 + 16) /* name, nonce, tag */
+
+static void *
+expand(const struct stek_key *key)
+{
+	return xaes_new(key, "\001boringssl");
+}
+
+static void *
+expand_wolfssl(const struct stek_key *key)
+{
+	return xaes_new(key, "\001wolfssl");
+}
+
+static const struct slot_library by_boringssl = {
+    expand, xaes_free, xaes_random};
+static const struct slot_library by_wolfssl = {
+    expand_wolfssl, xaes_free, xaes_random};
 
 /* Of the serving threads, which are joined before it is looked at. */
 static size_t errors_left;
@@ -24,6 +44,15 @@ static void
 serve_and_count(void *ctx, int fd)
 {
 	errors_left = boringssl_serve_and_count(ctx, fd);
+}
+
+/* OpenSSL's functions are not to be had here. */
+static void
+free_session(SSL_SESSION *session)
+{
+	struct visit v = {.session = session};
+
+	visit_free(&v);
 }
 
 static void *
@@ -241,6 +270,7 @@ a_second_ring_replaces_the_first(void **state)
 {
 	const struct farm *farm = *state;
 	struct stek_key key = farm_key_good(), other = farm_key_good();
+	struct stek_key dead = farm_key(-9, -8, -7);
 	struct stek_ring *ring;
 	struct visit v, w;
 
@@ -250,9 +280,12 @@ a_second_ring_replaces_the_first(void **state)
 	PUBLISH(ring, &other);
 	first_visit(farm, farm->server, NULL, &v);
 	assert_int_equal(boringssl_use_scope(farm->server, ring, ""), STEK_OK);
+	PUBLISH(farm->ring, &dead);
 	return_visit(farm, farm->server, NULL, &v, &w);
 	expect_full(&w);
+	expect_ticket_of(farm, &w, &other);
 	visit_free(&w);
+	PUBLISH(farm->ring, &key);
 	assert_int_equal(
 	    boringssl_use_scope(farm->server, farm->ring, ""), STEK_OK);
 	stek_ring_close(ring);
@@ -304,6 +337,50 @@ a_context_switched_to_that_has_no_ring_works_without_tickets(void **state)
 	boringssl_server_free(bare);
 }
 
+/* Present what is in v's ticket, sealed as that library would. */
+static void
+present_sealed_by(const struct farm *farm, const struct slot_library *by,
+    const struct visit *v, struct visit *w)
+{
+	struct slots *from = slots_new(&by_boringssl, farm->ring);
+	struct slots *to = slots_new(by, farm->ring);
+	uint8_t plain[TICKET_MAX], ticket[TICKET_MAX];
+	SSL_SESSION *session;
+	size_t len;
+
+	assert_true(from != NULL && to != NULL);
+	assert_int_equal(ticket_open(from, "", time(NULL), v->ticket,
+	                     v->ticket_len, plain, &len),
+	    STEK_OPEN_USE);
+	assert_true(ticket_seal(to, "", time(NULL), plain, len, ticket));
+	session =
+	    session_with_ticket(v->session, ticket, len + TICKET_OVERHEAD);
+	assert_non_null(session);
+	farm_visit(farm, farm->server, session, NULL, w);
+	slots_free(from);
+	slots_free(to);
+	free_session(session);
+}
+
+static void
+a_ticket_of_another_library_gets_a_full_handshake(void **state)
+{
+	const struct farm *farm = *state;
+	struct stek_key key = farm_key_good();
+	struct visit v, w;
+
+	PUBLISH(farm->ring, &key);
+	first_visit(farm, farm->server, NULL, &v);
+	present_sealed_by(farm, &by_boringssl, &v, &w);
+	expect_resumed(&w);
+	visit_free(&w);
+	present_sealed_by(farm, &by_wolfssl, &v, &w);
+	expect_full(&w);
+	expect_ticket_of(farm, &w, &key);
+	visit_free(&v);
+	visit_free(&w);
+}
+
 static void
 a_very_long_ticket_gets_a_full_handshake(void **state)
 {
@@ -321,10 +398,9 @@ a_very_long_ticket_gets_a_full_handshake(void **state)
 	farm_visit(farm, farm->server, session, NULL, &w);
 	expect_full(&w);
 	expect_ticket_of(farm, &w, &key);
+	visit_free(&v);
 	visit_free(&w);
-	visit_free(&v);
-	v.session = session;
-	visit_free(&v);
+	free_session(session);
 }
 
 /* A server that looks for errors would take them for its connection's. */
@@ -362,6 +438,7 @@ static const struct point own_points[] = {
     POINT(a_second_ring_replaces_the_first),
     POINT(a_context_switched_to_has_its_own_scope),
     POINT(a_context_switched_to_that_has_no_ring_works_without_tickets),
+    POINT(a_ticket_of_another_library_gets_a_full_handshake),
     POINT(a_very_long_ticket_gets_a_full_handshake),
     POINT(a_refused_ticket_leaves_no_error_behind),
     END_OF_POINTS,

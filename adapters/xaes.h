@@ -25,7 +25,7 @@ void xaes_free(void *);	/* wipes; for struct slot_library */
 /* From the system; for struct slot_library. */
 bool xaes_random(uint8_t *, size_t);
 
-/* in and out may be the same.  Any number of threads. */
+/* in and out may be the same.  One thread at a time, as slots have it. */
 void xaes_seal(const struct xaes *, const uint8_t nonce[XAES_NONCE_LEN],
     const uint8_t *ad, size_t ad_len, const uint8_t *in, size_t len,
     uint8_t *out, uint8_t tag[XAES_TAG_LEN]);

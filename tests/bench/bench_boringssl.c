@@ -41,7 +41,7 @@
 /* Short rounds and many: most then run without being interrupted. */
 #define ROUNDS   501
 #define BATCH    500 /* tickets a round */
-#define SHAKES   4000 /* resumed handshakes of each thread and side */
+#define SHAKES   10000 /* resumed handshakes of each thread and side */
 #define THREADS  2
 
 /* In the order of SSL_CTX_set_tlsext_ticket_keys(). */

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "nss_preload.h"
+#include "real.h"
 
 #define LIBRARY "libstek-nss.so.0"
 
@@ -24,14 +25,8 @@ static __thread bool giving __attribute__((tls_model("initial-exec")));
 static void
 find_lock(void)
 {
-	void *nspr, *address = NULL;
-
-	nspr = dlopen("libnspr4.so", RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
-	if (nspr != NULL)
-		address = dlsym(nspr, "PR_RWLock_Rlock");
-	if (address == NULL)
-		address = dlsym(RTLD_NEXT, "PR_RWLock_Rlock");
-	memcpy(&real_lock, &address, sizeof(real_lock));
+	(void)real_find(real_library("libnspr4.so"), "PR_RWLock_Rlock",
+	    &real_lock, sizeof(real_lock));
 }
 
 /* The library stays: NSS may be shut down, and started again. */

@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "nss_preload.h"
+#include "real.h"
 
 #define VERSION_FROM 53 /* 3.53 */
 #define VERSION_TO   124
@@ -38,24 +39,12 @@ static uintptr_t ssl_from, ssl_to;
 static atomic_bool ssl_good, ssl_willing;
 
 static void
-find(void *library, const char *name, void *function, size_t size)
-{
-	void *address = NULL;
-
-	if (library != NULL)
-		address = dlsym(library, name);
-	if (address == NULL)
-		address = dlsym(RTLD_NEXT, name);
-	memcpy(function, &address, size);
-}
-
-static void
 find_all(void)
 {
 	void *nss;
 
-	nss = dlopen("libnss3.so", RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
-#define FIND(name) find(nss, #name, &table.name, sizeof(table.name));
+	nss = real_library("libnss3.so");
+#define FIND(name) (void)real_find(nss, #name, &table.name, sizeof(table.name));
 	NSS_HOOKED(FIND)
 	NSS_CALLED(FIND)
 #undef FIND
@@ -211,10 +200,10 @@ find_ssl(void)
 {
 	void *ssl;
 
-	ssl = dlopen("libssl3.so", RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+	ssl = real_library("libssl3.so");
 	if (ssl == NULL || dlinfo(ssl, RTLD_DI_LINKMAP, &ssl_map) != 0)
 		return false;
-#define FIND(name) find(ssl, #name, &table.name, sizeof(table.name));
+#define FIND(name) (void)real_find(ssl, #name, &table.name, sizeof(table.name));
 	NSS_OF_SSL(FIND)
 #undef FIND
 	(void)dl_iterate_phdr(note_range, NULL);

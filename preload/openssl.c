@@ -16,16 +16,15 @@
  * that only clients are made from.
  * Invariant: each call ends in libssl's function, with what it returned.
  */
-#include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/ssl.h>
 
 #include <stek.h>
 
+#include "real.h"
 #include "ring.h"
 #include "say.h"
 
@@ -77,65 +76,34 @@ static const char own_keys[] =
     "this server's tickets are sealed with OpenSSL's own keys";
 
 static void
-find(void *library, const char *name, void *function, size_t size)
-{
-	void *address = NULL;
-
-	if (library != NULL)
-		address = dlsym(library, name);
-	if (address == NULL)
-		address = dlsym(RTLD_NEXT, name);
-	memcpy(function, &address, size);
-}
-
-static void
 find_all(void)
 {
-	void *libssl = dlopen(LIBSSL, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
-	bool all = true;
+	void *libssl = real_library(LIBSSL);
 
-#define FIND(name)                                          \
-	find(libssl, #name, &real.name, sizeof(real.name)); \
-	all = all && real.name != NULL;
+	is_whole = true;
+#define FIND(name) \
+	is_whole &= real_find(libssl, #name, &real.name, sizeof(real.name));
 	HOOKED(FIND)
 	CALLED(FIND)
 #undef FIND
-	is_whole = all;
 }
 
-/* It must be made for the very libssl that the server has. */
 static bool
 load_adapter(void)
 {
-	void *adapter = dlopen(ADAPTER, RTLD_NOW | RTLD_LOCAL);
-	void *address, *theirs;
-	static bool said;
+	void *address, *adapter;
 
-	if (adapter == NULL) {
-		say_once(&said, "stek: %s, so %s", dlerror(), own_keys);
-		return false;
-	}
-	theirs = dlsym(adapter, "SSL_CTX_new");
 	memcpy(&address, &real.SSL_CTX_new, sizeof(address));
-	if (theirs != address) {
-		say_once(&said,
-		    "stek: this server's libssl is not the one of " ADAPTER
-		    ", so %s",
-		    own_keys);
-		return false;
-	}
-	address = dlsym(adapter, "stek_openssl_use_scope");
-	memcpy(&use, &address, sizeof(use));
-	return use != NULL;
+	adapter = real_adapter(ADAPTER, "SSL_CTX_new", address, own_keys);
+	return adapter != NULL &&
+	       real_find(adapter, "stek_openssl_use_scope", &use, sizeof(use));
 }
 
 /* Not before there is a server: clients are to notice nothing. */
 static void
 begin(void)
 {
-	const char *keep = secure_getenv("STEK_KEEP_OWN");
-
-	keeps_own = keep != NULL && keep[0] != '\0';
+	keeps_own = real_keeps_own();
 	if (!is_whole || !load_adapter() ||
 	    !ring_begin("this server gives no tickets"))
 		return;

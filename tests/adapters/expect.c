@@ -69,7 +69,7 @@ cannot(const struct farm *farm, unsigned int what)
 	unsigned int of_others =
 	    farm->version == CONTRACT_TLS12
 	        ? CONTRACT_NO_RENEWAL_13 | CONTRACT_ALWAYS_NEW_13
-	        : CONTRACT_NO_RENEWAL_12;
+	        : CONTRACT_NO_RENEWAL_12 | CONTRACT_SPELT_12;
 
 	return (farm->library->cannot & what & ~of_others) != 0;
 }

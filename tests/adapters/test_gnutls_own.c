@@ -1,0 +1,592 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What is GnuTLS's own: its tickets' layout and names, what it does instead
+ * of renewing a ticket, and the ways in which a session meets a second
+ * ClientHello or another hook function.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include "expect.h"
+#include "gnutls_server.h"
+
+#define MAC_LEN 20
+
+/* The keys of one rotation: what sealed, and what seals now. */
+struct two {
+	struct stek_key old;
+	struct stek_key new;
+};
+
+static struct two
+two_keys(void)
+{
+	struct two two = {
+	    farm_key(-120, 3600, 7200), farm_key(-60, 3600, 7200)};
+
+	return two;
+}
+
+/* As farm_visit(), but served in another way than by gnutls_serve(). */
+static void
+visit_by(const struct farm *farm, void (*serve)(void *, int), void *server,
+    const SSL_SESSION *session, struct visit *v)
+{
+	const struct contract_library library = {.serve = serve};
+	struct farm mine = *farm;
+
+	mine.library = &library;
+	farm_visit(&mine, server, session, NULL, v);
+}
+
+/* Come back with this ticket in the place of v's. */
+static void
+present(const struct farm *farm, const struct visit *v, const uint8_t *ticket,
+    size_t len, struct visit *w)
+{
+	SSL_SESSION *session = session_with_ticket(v->session, ticket, len);
+
+	assert_non_null(session);
+	farm_visit(farm, farm->server, session, NULL, w);
+	SSL_SESSION_free(session);
+}
+
+static void
+expect_nobodys_ticket(
+    const struct farm *farm, const struct visit *v, const struct two *two)
+{
+	assert_false(is_ticket_of(farm, v, &two->old));
+	assert_false(is_ticket_of(farm, v, &two->new));
+}
+
+/* Name, IV, length, ciphertext, HMAC-SHA1; its key follows name and AES key. */
+static void
+a_ticket_has_gnutls_layout_and_the_keys_of_its_master(void **state)
+{
+	const struct farm *farm = *state;
+	struct stek_key key = farm_key_good(), own;
+	uint64_t step = (uint64_t)time(NULL) / (3 * 6 * 3600);
+	uint8_t in[72], keys[64], mac[MAC_LEN];
+	struct visit v;
+	size_t i;
+
+	PUBLISH(farm->ring, &key);
+	first_visit(farm, farm->server, NULL, &v);
+	assert_int_equal(stek_scope_key(&key, "\001gnutls", &own), STEK_OK);
+	for (i = 0; i < 8; i++)
+		in[i] = (uint8_t)(step >> (56 - 8 * i));
+	memcpy(in + 8, own.aes, 32);
+	memcpy(in + 40, own.mac, 32);
+	assert_true(EVP_Digest(in, 72, keys, NULL, EVP_sha3_512(), NULL));
+	assert_memory_equal(v.ticket, keys, STEK_NAME_LEN);
+	assert_int_equal(
+	    v.ticket[32] << 8 | v.ticket[33], v.ticket_len - 34 - MAC_LEN);
+	assert_non_null(HMAC(EVP_sha1(), keys + 48, 16, v.ticket,
+	    v.ticket_len - MAC_LEN, mac, NULL));
+	assert_memory_equal(mac, v.ticket + v.ticket_len - MAC_LEN, MAC_LEN);
+	visit_free(&v);
+}
+
+static void
+an_old_ticket_resumes_as_it_is_until_its_key_goes(void **state)
+{
+	const struct farm *farm = *state;
+	struct two two = two_keys();
+	struct visit v, w;
+	int i;
+
+	PUBLISH(farm->ring, &two.old);
+	first_visit(farm, farm->server, NULL, &v);
+	PUBLISH(farm->ring, &two.old, &two.new);
+	for (i = 0; i < 2; i++) {
+		return_visit(farm, farm->server, NULL, &v, &w);
+		expect_resumed(&w);
+		expect_no_ticket(farm, &w);
+		visit_free(&w);
+	}
+	PUBLISH(farm->ring, &two.new);
+	return_visit(farm, farm->server, NULL, &v, &w);
+	expect_full(&w);
+	expect_ticket_of(farm, &w, &two.new);
+	visit_free(&v);
+	visit_free(&w);
+}
+
+static void
+a_current_ticket_is_replaced_in_13_and_not_in_12(void **state)
+{
+	const struct farm *farm = *state;
+	struct stek_key key = farm_key_good();
+	struct visit v, w, again;
+
+	PUBLISH(farm->ring, &key);
+	first_visit(farm, farm->server, NULL, &v);
+	return_visit(farm, farm->server, NULL, &v, &w);
+	expect_resumed(&w);
+	if (farm->version == CONTRACT_TLS12)
+		expect_no_ticket(farm, &w);
+	else
+		expect_ticket_of(farm, &w, &key);
+	return_visit(farm, farm->server, NULL, &w, &again);
+	expect_resumed(&again);
+	visit_free(&v);
+	visit_free(&w);
+	visit_free(&again);
+}
+
+static void
+a_pending_key_opens_and_gives_no_ticket(void **state)
+{
+	const struct farm *farm = *state;
+	struct stek_key current = farm_key_good();
+	struct stek_key next = farm_key(600, 3600, 7200), ahead = next;
+	struct visit v, w;
+
+	ahead.seal_from = current.seal_from + 1;
+	PUBLISH(farm->ring, &ahead);
+	first_visit(farm, farm->server, NULL, &v);
+	PUBLISH(farm->ring, &current, &next);
+	return_visit(farm, farm->server, NULL, &v, &w);
+	expect_resumed(&w);
+	expect_no_ticket(farm, &w);
+	visit_free(&v);
+	visit_free(&w);
+}
+
+/* GnuTLS has then used the old key's master, and takes no other. */
+static void
+an_old_ticket_that_gnutls_refuses_costs_a_ticket(void **state)
+{
+	const struct farm *farm = *state;
+	struct two two = two_keys();
+	uint8_t ticket[TICKET_MAX];
+	struct visit v, w, again;
+
+	PUBLISH(farm->ring, &two.old);
+	first_visit(farm, farm->server, NULL, &v);
+	PUBLISH(farm->ring, &two.old, &two.new);
+	memcpy(ticket, v.ticket, v.ticket_len);
+	ticket[v.ticket_len - 1] ^= 1;
+	present(farm, &v, ticket, v.ticket_len, &w);
+	expect_full(&w);
+	assert_true(w.tickets > 0);
+	expect_nobodys_ticket(farm, &w, &two);
+	assert_true(SSL_SESSION_get_ticket_lifetime_hint(w.session) <= 1);
+	present(farm, &w, w.ticket, w.ticket_len, &again);
+	expect_full(&again);
+	expect_ticket_of(farm, &again, &two.new);
+	visit_free(&v);
+	visit_free(&w);
+	visit_free(&again);
+}
+
+/* By GnuTLS's own rule in 1.2, whatever the scopes. */
+static void
+an_old_ticket_of_another_host_costs_a_ticket_in_12(void **state)
+{
+	const struct farm *farm = *state;
+	struct two two = two_keys();
+	struct visit v, w;
+
+	PUBLISH(farm->ring, &two.old);
+	first_visit(farm, farm->server, "a.example", &v);
+	PUBLISH(farm->ring, &two.old, &two.new);
+	return_visit(farm, farm->server, "b.example", &v, &w);
+	if (farm->version == CONTRACT_TLS12) {
+		expect_full(&w);
+		expect_nobodys_ticket(farm, &w, &two);
+	} else {
+		expect_resumed(&w);
+		expect_no_ticket(farm, &w);
+	}
+	visit_free(&v);
+	visit_free(&w);
+}
+
+static void
+a_host_in_capitals_is_another_host_in_12(void **state)
+{
+	const struct farm *farm = *state;
+	struct stek_key key = farm_key_good(), scoped;
+	void *server = farm_server(farm, farm->ring, true);
+	struct visit v, w;
+
+	assert_int_equal(stek_scope_key(&key, "a.example", &scoped), STEK_OK);
+	PUBLISH(farm->ring, &key);
+	first_visit(farm, server, "a.example", &v);
+	return_visit(farm, server, "A.EXAMPLE", &v, &w);
+	if (farm->version == CONTRACT_TLS12)
+		expect_full(&w);
+	else
+		expect_resumed(&w);
+	expect_ticket_of(farm, &w, &scoped);
+	visit_free(&v);
+	visit_free(&w);
+	farm->library->server_free(server);
+}
+
+static void
+a_ticket_with_bytes_after_its_end_costs_a_ticket(void **state)
+{
+	const struct farm *farm = *state;
+	struct stek_key key = farm_key_good();
+	uint8_t ticket[TICKET_MAX] = {0};
+	struct visit v, w;
+
+	PUBLISH(farm->ring, &key);
+	first_visit(farm, farm->server, NULL, &v);
+	memcpy(ticket, v.ticket, v.ticket_len);
+	present(farm, &v, ticket, v.ticket_len + 1, &w);
+	expect_full(&w);
+	expect_no_ticket(farm, &w);
+	visit_free(&v);
+	visit_free(&w);
+}
+
+static void
+with_no_key_at_all_a_ticket_gets_a_full_handshake(void **state)
+{
+	const struct farm *farm = *state;
+	struct stek_key key = farm_key_good();
+	struct stek_set *none = stek_set_new();
+	struct visit v, w;
+
+	PUBLISH(farm->ring, &key);
+	first_visit(farm, farm->server, NULL, &v);
+	assert_int_equal(stek_ring_publish(farm->ring, none), STEK_OK);
+	return_visit(farm, farm->server, NULL, &v, &w);
+	expect_full(&w);
+	expect_no_ticket(farm, &w);
+	visit_free(&v);
+	visit_free(&w);
+	stek_set_free(none);
+}
+
+static struct gnutls_server *
+with_expiration(const struct farm *farm, int seconds)
+{
+	struct gnutls_server *server = farm_server(farm, farm->ring, false);
+
+	assert_int_equal(stek_gnutls_expire(server->tickets, seconds), STEK_OK);
+	return server;
+}
+
+static void
+servers_of_one_expiration_know_each_others_old_tickets(void **state)
+{
+	const struct farm *farm = *state;
+	struct gnutls_server *one = with_expiration(farm, 3600);
+	struct gnutls_server *two = with_expiration(farm, 3600);
+	struct two keys = two_keys();
+	struct visit v, w;
+
+	PUBLISH(farm->ring, &keys.old);
+	first_visit(farm, one, NULL, &v);
+	assert_int_equal(SSL_SESSION_get_ticket_lifetime_hint(v.session), 3600);
+	PUBLISH(farm->ring, &keys.old, &keys.new);
+	return_visit(farm, two, NULL, &v, &w);
+	expect_resumed(&w);
+	visit_free(&w);
+	return_visit(farm, farm->server, NULL, &v, &w);
+	expect_full(&w);
+	expect_ticket_of(farm, &w, &keys.new);
+	visit_free(&v);
+	visit_free(&w);
+	gnutls_server_free(one);
+	gnutls_server_free(two);
+}
+
+static void
+an_expiration_out_of_range_is_refused(void **state)
+{
+	const struct farm *farm = *state;
+	struct gnutls_server *server = farm->server;
+
+	assert_int_equal(
+	    stek_gnutls_expire(server->tickets, 0), STEK_ERR_TIMES);
+	assert_int_equal(
+	    stek_gnutls_expire(server->tickets, 604801), STEK_ERR_TIMES);
+	assert_int_equal(stek_gnutls_expire(server->tickets, 604800), STEK_OK);
+}
+
+static void
+a_ticket_of_one_scope_does_not_resume_in_another(void **state)
+{
+	const struct farm *farm = *state;
+	struct gnutls_server *server = farm_server(farm, farm->ring, false);
+	struct stek_key key = farm_key_good(), scoped;
+	char longest[STEK_SCOPE_MAX + 2];
+	struct visit v, w;
+
+	stek_gnutls_free(server->tickets);
+	memset(longest, 'a', sizeof(longest));
+	longest[STEK_SCOPE_MAX + 1] = '\0';
+	assert_int_equal(
+	    stek_gnutls_new_scope(farm->ring, longest, &server->tickets),
+	    STEK_ERR_FORMAT);
+	assert_int_equal(
+	    stek_gnutls_new_scope(farm->ring, "blog", &server->tickets),
+	    STEK_OK);
+	assert_int_equal(stek_scope_key(&key, "blog", &scoped), STEK_OK);
+	PUBLISH(farm->ring, &key);
+	first_visit(farm, server, NULL, &v);
+	expect_ticket_of(farm, &v, &scoped);
+	return_visit(farm, server, NULL, &v, &w);
+	expect_resumed(&w);
+	visit_free(&w);
+	return_visit(farm, farm->server, NULL, &v, &w);
+	expect_full(&w);
+	visit_free(&v);
+	visit_free(&w);
+	gnutls_server_free(server);
+}
+
+/* Of the serving threads, which are joined before it is looked at. */
+static int seen;
+
+static int
+hook_of_the_application(gnutls_session_t session, unsigned int htype,
+    unsigned int when, unsigned int incoming, const gnutls_datum_t *msg)
+{
+	seen++;
+	return stek_gnutls_hook(session, htype, when, incoming, msg);
+}
+
+static int
+hook_that_forgets_us(gnutls_session_t session, unsigned int htype,
+    unsigned int when, unsigned int incoming, const gnutls_datum_t *msg)
+{
+	(void)session;
+	(void)htype;
+	(void)when;
+	(void)incoming;
+	(void)msg;
+	return 0;
+}
+
+static void
+serve_with_hook(void *server, int fd)
+{
+	gnutls_session_t session = gnutls_server_session(server, fd);
+
+	gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_ANY,
+	    GNUTLS_HOOK_BOTH, hook_of_the_application);
+	(void)gnutls_serve_session(session);
+	gnutls_deinit(session);
+}
+
+static void
+serve_without_hook(void *server, int fd)
+{
+	gnutls_session_t session = gnutls_server_session(server, fd);
+
+	gnutls_handshake_set_hook_function(session,
+	    GNUTLS_HANDSHAKE_CLIENT_HELLO, GNUTLS_HOOK_BOTH,
+	    hook_that_forgets_us);
+	(void)gnutls_serve_session(session);
+	gnutls_deinit(session);
+}
+
+static void
+an_application_calls_us_from_its_own_hook(void **state)
+{
+	const struct farm *farm = *state;
+	struct two two = two_keys();
+	struct visit v, w;
+
+	PUBLISH(farm->ring, &two.old);
+	visit_by(farm, serve_with_hook, farm->server, NULL, &v);
+	expect_full(&v);
+	expect_ticket_of(farm, &v, &two.old);
+	PUBLISH(farm->ring, &two.old, &two.new);
+	seen = 0;
+	visit_by(farm, serve_with_hook, farm->server, v.session, &w);
+	expect_resumed(&w);
+	expect_no_ticket(farm, &w);
+	assert_true(seen > 2); /* of other messages too */
+	visit_free(&v);
+	visit_free(&w);
+}
+
+static void
+a_session_whose_hook_is_not_called_has_no_tickets(void **state)
+{
+	const struct farm *farm = *state;
+	struct stek_key key = farm_key_good();
+	struct visit v;
+
+	PUBLISH(farm->ring, &key);
+	visit_by(farm, serve_without_hook, farm->server, NULL, &v);
+	expect_full(&v);
+	expect_no_ticket(farm, &v);
+	visit_free(&v);
+}
+
+static void
+serve_twice_used(void *server, int fd)
+{
+	gnutls_session_t session = gnutls_server_session(server, fd);
+	const struct gnutls_server *s = server;
+
+	gnutls_session_set_ptr(session, &seen);
+	gnutls_db_set_ptr(session, &seen);
+	if (stek_gnutls_use(session, s->tickets) == STEK_ERR_LIBRARY)
+		(void)gnutls_serve_session(session);
+	seen = gnutls_session_get_ptr(session) == &seen &&
+	       gnutls_db_get_ptr(session) == &seen;
+	gnutls_deinit(session);
+}
+
+static void
+a_second_use_is_refused_and_the_pointers_stay_the_applications(void **state)
+{
+	const struct farm *farm = *state;
+	struct stek_key key = farm_key_good();
+	struct visit v;
+
+	PUBLISH(farm->ring, &key);
+	visit_by(farm, serve_twice_used, farm->server, NULL, &v);
+	expect_full(&v);
+	expect_ticket_of(farm, &v, &key);
+	assert_int_equal(seen, 1);
+	visit_free(&v);
+}
+
+/* A key share that the server refuses, and a group that it takes. */
+static void
+visit_retried(
+    const struct farm *farm, const SSL_SESSION *session, struct visit *v)
+{
+	struct farm mine = *farm;
+
+	mine.client = client_new(farm->version);
+	assert_true(SSL_CTX_set1_groups_list(mine.client, "P-521:X25519"));
+	seen = 0;
+	visit_by(&mine, serve_with_hook, farm->server, session, v);
+	SSL_CTX_free(mine.client);
+}
+
+static void
+refuse_p521(struct gnutls_server *server)
+{
+	gnutls_priority_deinit(server->priority);
+	assert_int_equal(
+	    gnutls_priority_init(&server->priority,
+	        "NORMAL:-VERS-ALL:+VERS-TLS1.3:-GROUP-SECP521R1", NULL),
+	    0);
+}
+
+static void
+after_a_hello_retry_request_tickets_do_what_they_must(void **state)
+{
+	const struct farm *farm = *state;
+	struct two two = two_keys();
+	struct visit v, w;
+
+	refuse_p521(farm->server);
+	PUBLISH(farm->ring, &two.old);
+	visit_retried(farm, NULL, &v);
+	expect_full(&v);
+	expect_ticket_of(farm, &v, &two.old);
+	visit_retried(farm, v.session, &w);
+	expect_resumed(&w);
+	visit_free(&w);
+	PUBLISH(farm->ring, &two.old, &two.new);
+	visit_retried(farm, v.session, &w);
+	expect_resumed(&w);
+	expect_no_ticket(farm, &w);
+	visit_free(&w);
+	PUBLISH(farm->ring, &two.new);
+	visit_retried(farm, v.session, &w);
+	expect_full(&w);
+	expect_ticket_of(farm, &w, &two.new);
+	visit_free(&v);
+	visit_free(&w);
+}
+
+/* The ring as it is to be when the server wants to renegotiate. */
+struct renegotiation {
+	void *server;
+	struct stek_ring *ring;
+	const struct two *two;
+	int result;
+};
+
+static void
+serve_and_renegotiate(void *p, int fd)
+{
+	struct renegotiation *r = p;
+	gnutls_session_t session = gnutls_server_session(r->server, fd);
+
+	r->result = gnutls_handshake(session);
+	PUBLISH(r->ring, &r->two->old, &r->two->new);
+	if (r->result == 0)
+		r->result = gnutls_rehandshake(session);
+	if (r->result == 0)
+		(void)gnutls_serve_session(session);
+	gnutls_deinit(session);
+}
+
+static void
+a_renegotiation_gives_no_ticket_of_an_older_key(void **state)
+{
+	const struct farm *farm = *state;
+	struct two two = two_keys();
+	struct renegotiation r = {farm->server, farm->ring, &two, 0};
+	struct visit v, w;
+
+	PUBLISH(farm->ring, &two.old);
+	visit_by(farm, serve_and_renegotiate, &r, NULL, &v);
+	assert_int_equal(r.result, 0);
+	expect_full(&v);
+	assert_int_equal(v.tickets, 2);
+	expect_nobodys_ticket(farm, &v, &two);
+	visit_free(&v);
+	PUBLISH(farm->ring, &two.old);
+	first_visit(farm, farm->server, NULL, &v);
+	visit_by(farm, serve_and_renegotiate, &r, v.session, &w);
+	expect_full(&w); /* resumed, and then not */
+	assert_int_equal(w.tickets, 1);
+	expect_nobodys_ticket(farm, &w, &two);
+	visit_free(&v);
+	visit_free(&w);
+}
+
+static const struct point own_points[] = {
+    POINT(a_ticket_has_gnutls_layout_and_the_keys_of_its_master),
+    POINT(an_old_ticket_resumes_as_it_is_until_its_key_goes),
+    POINT(a_current_ticket_is_replaced_in_13_and_not_in_12),
+    POINT(a_pending_key_opens_and_gives_no_ticket),
+    POINT(an_old_ticket_that_gnutls_refuses_costs_a_ticket),
+    POINT(an_old_ticket_of_another_host_costs_a_ticket_in_12),
+    POINT(a_host_in_capitals_is_another_host_in_12),
+    POINT(a_ticket_with_bytes_after_its_end_costs_a_ticket),
+    POINT(with_no_key_at_all_a_ticket_gets_a_full_handshake),
+    POINT(servers_of_one_expiration_know_each_others_old_tickets),
+    POINT(an_expiration_out_of_range_is_refused),
+    POINT(a_ticket_of_one_scope_does_not_resume_in_another),
+    POINT(an_application_calls_us_from_its_own_hook),
+    POINT(a_session_whose_hook_is_not_called_has_no_tickets),
+    POINT(a_second_use_is_refused_and_the_pointers_stay_the_applications),
+    POINT_ONLY_IF(CONTRACT_NO_RENEWAL_13, /* there is none in 1.2 */
+        after_a_hello_retry_request_tickets_do_what_they_must),
+    POINT_ONLY_IF(CONTRACT_NO_RENEWAL_12, /* there is none in 1.3 */
+        a_renegotiation_gives_no_ticket_of_an_older_key),
+    END_OF_POINTS,
+};
+
+int
+main(void)
+{
+	return contract_points(&gnutls_library, 1, own_points);
+}

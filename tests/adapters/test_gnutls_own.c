@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What is GnuTLS's own: its tickets' layout and names, what it does instead
- * of renewing a ticket, and the ways in which a session meets a second
- * ClientHello or another hook function.
+ * What is GnuTLS's own: its tickets' layout and names, and what it does
+ * instead of renewing a ticket.
  */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -35,18 +32,6 @@ two_keys(void)
 	    farm_key(-120, 3600, 7200), farm_key(-60, 3600, 7200)};
 
 	return two;
-}
-
-/* As farm_visit(), but served in another way than by gnutls_serve(). */
-static void
-visit_by(const struct farm *farm, void (*serve)(void *, int), void *server,
-    const SSL_SESSION *session, struct visit *v)
-{
-	const struct contract_library library = {.serve = serve};
-	struct farm mine = *farm;
-
-	mine.library = &library;
-	farm_visit(&mine, server, session, NULL, v);
 }
 
 /* Come back with this ticket in the place of v's. */
@@ -351,217 +336,6 @@ a_ticket_of_one_scope_does_not_resume_in_another(void **state)
 	gnutls_server_free(server);
 }
 
-/* Of the serving threads, which are joined before it is looked at. */
-static int seen;
-
-static int
-hook_of_the_application(gnutls_session_t session, unsigned int htype,
-    unsigned int when, unsigned int incoming, const gnutls_datum_t *msg)
-{
-	seen++;
-	return stek_gnutls_hook(session, htype, when, incoming, msg);
-}
-
-static int
-hook_that_forgets_us(gnutls_session_t session, unsigned int htype,
-    unsigned int when, unsigned int incoming, const gnutls_datum_t *msg)
-{
-	(void)session;
-	(void)htype;
-	(void)when;
-	(void)incoming;
-	(void)msg;
-	return 0;
-}
-
-static void
-serve_with_hook(void *server, int fd)
-{
-	gnutls_session_t session = gnutls_server_session(server, fd);
-
-	gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_ANY,
-	    GNUTLS_HOOK_BOTH, hook_of_the_application);
-	(void)gnutls_serve_session(session);
-	gnutls_deinit(session);
-}
-
-static void
-serve_without_hook(void *server, int fd)
-{
-	gnutls_session_t session = gnutls_server_session(server, fd);
-
-	gnutls_handshake_set_hook_function(session,
-	    GNUTLS_HANDSHAKE_CLIENT_HELLO, GNUTLS_HOOK_BOTH,
-	    hook_that_forgets_us);
-	(void)gnutls_serve_session(session);
-	gnutls_deinit(session);
-}
-
-static void
-an_application_calls_us_from_its_own_hook(void **state)
-{
-	const struct farm *farm = *state;
-	struct two two = two_keys();
-	struct visit v, w;
-
-	PUBLISH(farm->ring, &two.old);
-	visit_by(farm, serve_with_hook, farm->server, NULL, &v);
-	expect_full(&v);
-	expect_ticket_of(farm, &v, &two.old);
-	PUBLISH(farm->ring, &two.old, &two.new);
-	seen = 0;
-	visit_by(farm, serve_with_hook, farm->server, v.session, &w);
-	expect_resumed(&w);
-	expect_no_ticket(farm, &w);
-	assert_true(seen > 2); /* of other messages too */
-	visit_free(&v);
-	visit_free(&w);
-}
-
-static void
-a_session_whose_hook_is_not_called_has_no_tickets(void **state)
-{
-	const struct farm *farm = *state;
-	struct stek_key key = farm_key_good();
-	struct visit v;
-
-	PUBLISH(farm->ring, &key);
-	visit_by(farm, serve_without_hook, farm->server, NULL, &v);
-	expect_full(&v);
-	expect_no_ticket(farm, &v);
-	visit_free(&v);
-}
-
-static void
-serve_twice_used(void *server, int fd)
-{
-	gnutls_session_t session = gnutls_server_session(server, fd);
-	const struct gnutls_server *s = server;
-
-	gnutls_session_set_ptr(session, &seen);
-	gnutls_db_set_ptr(session, &seen);
-	if (stek_gnutls_use(session, s->tickets) == STEK_ERR_LIBRARY)
-		(void)gnutls_serve_session(session);
-	seen = gnutls_session_get_ptr(session) == &seen &&
-	       gnutls_db_get_ptr(session) == &seen;
-	gnutls_deinit(session);
-}
-
-static void
-a_second_use_is_refused_and_the_pointers_stay_the_applications(void **state)
-{
-	const struct farm *farm = *state;
-	struct stek_key key = farm_key_good();
-	struct visit v;
-
-	PUBLISH(farm->ring, &key);
-	visit_by(farm, serve_twice_used, farm->server, NULL, &v);
-	expect_full(&v);
-	expect_ticket_of(farm, &v, &key);
-	assert_int_equal(seen, 1);
-	visit_free(&v);
-}
-
-/* A key share that the server refuses, and a group that it takes. */
-static void
-visit_retried(
-    const struct farm *farm, const SSL_SESSION *session, struct visit *v)
-{
-	struct farm mine = *farm;
-
-	mine.client = client_new(farm->version);
-	assert_true(SSL_CTX_set1_groups_list(mine.client, "P-521:X25519"));
-	seen = 0;
-	visit_by(&mine, serve_with_hook, farm->server, session, v);
-	SSL_CTX_free(mine.client);
-}
-
-static void
-refuse_p521(struct gnutls_server *server)
-{
-	gnutls_priority_deinit(server->priority);
-	assert_int_equal(
-	    gnutls_priority_init(&server->priority,
-	        "NORMAL:-VERS-ALL:+VERS-TLS1.3:-GROUP-SECP521R1", NULL),
-	    0);
-}
-
-static void
-after_a_hello_retry_request_tickets_do_what_they_must(void **state)
-{
-	const struct farm *farm = *state;
-	struct two two = two_keys();
-	struct visit v, w;
-
-	refuse_p521(farm->server);
-	PUBLISH(farm->ring, &two.old);
-	visit_retried(farm, NULL, &v);
-	expect_full(&v);
-	expect_ticket_of(farm, &v, &two.old);
-	visit_retried(farm, v.session, &w);
-	expect_resumed(&w);
-	visit_free(&w);
-	PUBLISH(farm->ring, &two.old, &two.new);
-	visit_retried(farm, v.session, &w);
-	expect_resumed(&w);
-	expect_no_ticket(farm, &w);
-	visit_free(&w);
-	PUBLISH(farm->ring, &two.new);
-	visit_retried(farm, v.session, &w);
-	expect_full(&w);
-	expect_ticket_of(farm, &w, &two.new);
-	visit_free(&v);
-	visit_free(&w);
-}
-
-/* The ring as it is to be when the server wants to renegotiate. */
-struct renegotiation {
-	void *server;
-	struct stek_ring *ring;
-	const struct two *two;
-	int result;
-};
-
-static void
-serve_and_renegotiate(void *p, int fd)
-{
-	struct renegotiation *r = p;
-	gnutls_session_t session = gnutls_server_session(r->server, fd);
-
-	r->result = gnutls_handshake(session);
-	PUBLISH(r->ring, &r->two->old, &r->two->new);
-	if (r->result == 0)
-		r->result = gnutls_rehandshake(session);
-	if (r->result == 0)
-		(void)gnutls_serve_session(session);
-	gnutls_deinit(session);
-}
-
-static void
-a_renegotiation_gives_no_ticket_of_an_older_key(void **state)
-{
-	const struct farm *farm = *state;
-	struct two two = two_keys();
-	struct renegotiation r = {farm->server, farm->ring, &two, 0};
-	struct visit v, w;
-
-	PUBLISH(farm->ring, &two.old);
-	visit_by(farm, serve_and_renegotiate, &r, NULL, &v);
-	assert_int_equal(r.result, 0);
-	expect_full(&v);
-	assert_int_equal(v.tickets, 2);
-	expect_nobodys_ticket(farm, &v, &two);
-	visit_free(&v);
-	PUBLISH(farm->ring, &two.old);
-	first_visit(farm, farm->server, NULL, &v);
-	visit_by(farm, serve_and_renegotiate, &r, v.session, &w);
-	expect_full(&w); /* resumed, and then not */
-	assert_int_equal(w.tickets, 1);
-	expect_nobodys_ticket(farm, &w, &two);
-	visit_free(&v);
-	visit_free(&w);
-}
-
 static const struct point own_points[] = {
     POINT(a_ticket_has_gnutls_layout_and_the_keys_of_its_master),
     POINT(an_old_ticket_resumes_as_it_is_until_its_key_goes),
@@ -575,13 +349,6 @@ static const struct point own_points[] = {
     POINT(servers_of_one_expiration_know_each_others_old_tickets),
     POINT(an_expiration_out_of_range_is_refused),
     POINT(a_ticket_of_one_scope_does_not_resume_in_another),
-    POINT(an_application_calls_us_from_its_own_hook),
-    POINT(a_session_whose_hook_is_not_called_has_no_tickets),
-    POINT(a_second_use_is_refused_and_the_pointers_stay_the_applications),
-    POINT_ONLY_IF(CONTRACT_NO_RENEWAL_13, /* there is none in 1.2 */
-        after_a_hello_retry_request_tickets_do_what_they_must),
-    POINT_ONLY_IF(CONTRACT_NO_RENEWAL_12, /* there is none in 1.3 */
-        a_renegotiation_gives_no_ticket_of_an_older_key),
     END_OF_POINTS,
 };
 

@@ -47,22 +47,24 @@ struct master {
 };
 
 struct expanded {
-	struct master *master;
+	struct master *master; /* of which the slot's pointer is const */
+	struct master here;
 };
 
+/* How far a session is, and by which handle. */
+struct state {
+	struct stek_gnutls *handle;
+	enum progress { FRESH, SEALS, OPENS, STATES } progress;
+};
+
+/* A session points to one of the states: none is made for each. */
 struct stek_gnutls {
 	struct slots *slots;
 	const struct stek_ring *ring;
 	int expire;
 	bool hosts;
 	char scope[STEK_SCOPE_MAX + 1];
-};
-
-/* What a session has of us. */
-struct state {
-	const struct stek_gnutls *handle;
-	bool given; /* it has the master of a key: */
-	bool seals; /* of the sealing one */
+	struct state states[STATES];
 };
 
 /* The key that a session is to have. */
@@ -90,13 +92,9 @@ get16(const uint8_t *p)
 }
 
 static void
-forget(void *p)
+forget(void *e)
 {
-	struct expanded *e = p;
-
-	if (e->master != NULL)
-		explicit_bzero(e->master, sizeof(*e->master));
-	free(e->master);
+	explicit_bzero(e, sizeof(struct expanded));
 	free(e);
 }
 
@@ -108,12 +106,11 @@ expand(const struct stek_key *key)
 
 	if (e == NULL)
 		return NULL;
-	e->master = calloc(1, sizeof(*e->master));
-	if (e->master == NULL ||
-	    stek_scope_key(key, "\001gnutls", &own) != STEK_OK) {
+	if (stek_scope_key(key, "\001gnutls", &own) != STEK_OK) {
 		forget(e);
 		return NULL;
 	}
+	e->master = &e->here;
 	memcpy(e->master->bytes, own.aes, STEK_AES_LEN);
 	memcpy(e->master->bytes + STEK_AES_LEN, own.mac, STEK_MAC_LEN);
 	return e;
@@ -344,11 +341,12 @@ spoil_tickets(gnutls_session_t session)
  * it is resumed, and fails.
  */
 static void
-give(gnutls_session_t session, struct state *state, const struct choice *choice)
+give(gnutls_session_t session, const struct state *state,
+    const struct choice *choice)
 {
 	gnutls_datum_t master = {NULL, MASTER_LEN};
 
-	if (state->given) {
+	if (state->progress != FRESH) {
 		if (gnutls_protocol_get_version(session) != GNUTLS_TLS1_3)
 			spoil_tickets(session);
 		return;
@@ -356,15 +354,14 @@ give(gnutls_session_t session, struct state *state, const struct choice *choice)
 	if (choice->master == NULL)
 		return;
 	master.data = choice->master->bytes;
-	if (gnutls_session_ticket_enable_server(session, &master) < 0)
-		return;
-	state->given = true;
-	state->seals = choice->seals;
+	if (gnutls_session_ticket_enable_server(session, &master) == 0)
+		gnutls_ext_set_data(session, EXT_STATE,
+		    &state->handle->states[choice->seals ? SEALS : OPENS]);
 }
 
 static void
-before_hello(
-    gnutls_session_t session, struct state *state, const gnutls_datum_t *msg)
+before_hello(gnutls_session_t session, const struct state *state,
+    const gnutls_datum_t *msg)
 {
 	const struct stek_gnutls *handle = state->handle;
 	struct choice choice = {0};
@@ -391,7 +388,7 @@ before_hello(
 static void
 after_hello(gnutls_session_t session, const struct state *state)
 {
-	if (!state->given || state->seals)
+	if (state->progress != OPENS)
 		return;
 	if (gnutls_session_is_resumed(session) &&
 	    gnutls_protocol_get_version(session) == GNUTLS_TLS1_3)
@@ -417,22 +414,16 @@ stek_gnutls_hook(gnutls_session_t session, unsigned int htype,
 }
 
 enum stek_err
-stek_gnutls_use(gnutls_session_t session, const struct stek_gnutls *handle)
+stek_gnutls_use(gnutls_session_t session, struct stek_gnutls *handle)
 {
-	struct state *state = calloc(1, sizeof(*state));
 	int ret;
 
-	if (state == NULL)
-		return STEK_ERR_MEMORY;
-	state->handle = handle;
 	ret = gnutls_session_ext_register(session, "stek", EXT_STATE,
-	    GNUTLS_EXT_TLS, NULL, NULL, free, NULL, NULL, 0);
-	if (ret < 0) {
-		free(state);
+	    GNUTLS_EXT_TLS, NULL, NULL, NULL, NULL, NULL, 0);
+	if (ret < 0)
 		return ret == GNUTLS_E_MEMORY_ERROR ? STEK_ERR_MEMORY
 		                                    : STEK_ERR_LIBRARY;
-	}
-	gnutls_ext_set_data(session, EXT_STATE, state);
+	gnutls_ext_set_data(session, EXT_STATE, &handle->states[FRESH]);
 	gnutls_db_set_cache_expiration(session, handle->expire);
 	gnutls_handshake_set_hook_function(session,
 	    GNUTLS_HANDSHAKE_CLIENT_HELLO, GNUTLS_HOOK_BOTH, stek_gnutls_hook);
@@ -453,6 +444,7 @@ stek_gnutls_new_scope(const struct stek_ring *ring, const char *scope,
     struct stek_gnutls **handle)
 {
 	struct stek_gnutls *new;
+	size_t i;
 
 	if (strlen(scope) > STEK_SCOPE_MAX)
 		return STEK_ERR_FORMAT;
@@ -467,6 +459,10 @@ stek_gnutls_new_scope(const struct stek_ring *ring, const char *scope,
 	new->ring = ring;
 	new->expire = (int)gnutls_db_get_default_cache_expiration();
 	strcpy(new->scope, scope);
+	for (i = 0; i < STATES; i++) {
+		new->states[i].handle = new;
+		new->states[i].progress = (enum progress)i;
+	}
 	*handle = new;
 	return STEK_OK;
 }

@@ -96,7 +96,7 @@ STEK_CHECKED enum stek_err stek_gnutls_expire(struct stek_gnutls *handle,
  * MEMORY, LIBRARY: the session has no tickets.
  */
 STEK_CHECKED enum stek_err stek_gnutls_use(gnutls_session_t session,
-    const struct stek_gnutls *handle);
+    struct stek_gnutls *handle);
 
 /*
  * The hook function.  A session has only one: if the application has one of

@@ -264,7 +264,7 @@ is_whole(const struct bytes *ticket)
 	       ticket->len == TICKET_OVERHEAD + get16(ticket->at + LENGTH_AT);
 }
 
-/* Which of the ring's living keys has the client a ticket of? */
+/* Which of the keys that may open has the client a ticket of? */
 static bool
 choose_to_open(struct slot *slot, const struct stek_ring *ring,
     const char *scope, int64_t now, uint64_t step, const struct hello *hello,
@@ -278,8 +278,7 @@ choose_to_open(struct slot *slot, const struct stek_ring *ring,
 
 	stek_ring_read(ring, &set);
 	for (i = 0; i < set.count; i++) {
-		if (stek_key_state(&set.keys[i], now) == STEK_DEAD ||
-		    stek_scope_key(&set.keys[i], scope, &key) != STEK_OK)
+		if (stek_scope_key(&set.keys[i], scope, &key) != STEK_OK)
 			continue;
 		master =
 		    master_of(slot_opening(slot, scope, now, key.name, &renew));
@@ -403,7 +402,8 @@ stek_gnutls_hook(gnutls_session_t session, unsigned int htype,
 {
 	void *state;
 
-	if (htype != GNUTLS_HANDSHAKE_CLIENT_HELLO || !incoming ||
+	(void)incoming; /* on a server it always is */
+	if (htype != GNUTLS_HANDSHAKE_CLIENT_HELLO ||
 	    gnutls_ext_get_data(session, EXT_STATE, &state) < 0)
 		return 0;
 	if (when == GNUTLS_HOOK_PRE)

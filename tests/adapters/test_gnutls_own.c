@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -291,6 +292,42 @@ servers_of_one_expiration_know_each_others_old_tickets(void **state)
 	gnutls_server_free(two);
 }
 
+/* Just before a step ends, and again when the next one has begun. */
+static bool
+visit_across_steps(const struct farm *farm, void *server, const struct two *two,
+    time_t step, struct visit *w)
+{
+	struct visit v;
+	time_t began;
+
+	while (time(NULL) % step != step - 1)
+		(void)usleep(10000);
+	began = time(NULL);
+	PUBLISH(farm->ring, &two->old);
+	first_visit(farm, server, NULL, &v);
+	PUBLISH(farm->ring, &two->old, &two->new);
+	while (time(NULL) == began)
+		(void)usleep(10000);
+	return_visit(farm, server, NULL, &v, w);
+	visit_free(&v);
+	return time(NULL) == began + 1; /* else the machine was too slow */
+}
+
+static void
+a_ticket_of_the_step_before_opens(void **state)
+{
+	const struct farm *farm = *state;
+	struct gnutls_server *server = with_expiration(farm, 2);
+	struct two two = two_keys();
+	struct visit w;
+
+	while (!visit_across_steps(farm, server, &two, 3 * 2, &w))
+		visit_free(&w);
+	expect_resumed(&w);
+	visit_free(&w);
+	gnutls_server_free(server);
+}
+
 static void
 an_expiration_out_of_range_is_refused(void **state)
 {
@@ -347,6 +384,7 @@ static const struct point own_points[] = {
     POINT(a_ticket_with_bytes_after_its_end_costs_a_ticket),
     POINT(with_no_key_at_all_a_ticket_gets_a_full_handshake),
     POINT(servers_of_one_expiration_know_each_others_old_tickets),
+    POINT(a_ticket_of_the_step_before_opens),
     POINT(an_expiration_out_of_range_is_refused),
     POINT(a_ticket_of_one_scope_does_not_resume_in_another),
     END_OF_POINTS,

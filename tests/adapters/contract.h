@@ -18,6 +18,7 @@ enum {
 	CONTRACT_NO_HOSTS = 32, /* no scopes by host name */
 	CONTRACT_OWN_KEYS = 64, /* seals with its own while no key seals */
 	CONTRACT_DUD_13 = 128, /* gives tickets of no use while no key seals */
+	CONTRACT_SPELT_12 = 256, /* A.EXAMPLE is another host than a.example */
 };
 
 /* The versions' numbers on the wire. */

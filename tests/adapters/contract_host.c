@@ -232,7 +232,8 @@ const struct point host_points[] = {
         CONTRACT_NO_HOSTS, a_ticket_without_a_host_does_not_resume_at_a_host),
     POINT_UNLESS(
         CONTRACT_NO_HOSTS, a_ticket_without_a_host_resumes_without_a_host),
-    POINT_UNLESS(CONTRACT_NO_HOSTS, a_host_in_capitals_is_the_same_host),
+    POINT_UNLESS(CONTRACT_NO_HOSTS | CONTRACT_SPELT_12,
+        a_host_in_capitals_is_the_same_host),
     POINT_UNLESS(CONTRACT_NO_HOSTS, a_ticket_of_a_host_has_a_name_of_its_own),
     POINT_UNLESS(
         CONTRACT_NO_HOSTS, a_ticket_without_scope_does_not_resume_at_a_host),

@@ -70,7 +70,8 @@ cannot(const struct farm *farm, unsigned int what)
 	                             ? CONTRACT_NO_RENEWAL_13 |
 	                                   CONTRACT_ALWAYS_NEW_13 |
 	                                   CONTRACT_DUD_13
-	                             : CONTRACT_NO_RENEWAL_12;
+	                             : CONTRACT_NO_RENEWAL_12 |
+	                                   CONTRACT_SPELT_12;
 
 	return (farm->library->cannot & what & ~of_others) != 0;
 }

@@ -27,6 +27,9 @@
 
 /* One a TLS library. */
 static const char *const objects[] = {
+#ifdef STEK_PRELOAD_GNUTLS
+    "gnutls.so",
+#endif
 #ifdef STEK_PRELOAD_NSS
     "nss.so",
 #endif

@@ -52,10 +52,19 @@ real_adapter(const char *soname, const char *name, const void *function,
 	return adapter;
 }
 
-bool
-real_keeps_own(void)
+static bool keeps_own;
+
+/* As in ring.c: some servers empty their environment. */
+__attribute__((constructor)) static void
+remember(void)
 {
 	const char *keep = secure_getenv("STEK_KEEP_OWN");
 
-	return keep != NULL && keep[0] != '\0';
+	keeps_own = keep != NULL && keep[0] != '\0';
+}
+
+bool
+real_keeps_own(void)
+{
+	return keeps_own;
 }

@@ -31,6 +31,7 @@
 #define FD_FROM 100 /* servers know what they have below that */
 
 static const char *path, *scope, *meanwhile;
+static const char *path_at_start, *scope_at_start;
 static struct stek_ring *ring;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -52,14 +53,36 @@ after_fork(void)
 	(void)pthread_mutex_unlock(&lock);
 }
 
+static const char *
+copy(const char *value)
+{
+	return value != NULL ? strdup(value) : NULL;
+}
+
+/* Some servers, such as Exim, empty their environment. */
+__attribute__((constructor)) static void
+remember(void)
+{
+	path_at_start = copy(secure_getenv("STEK_RING"));
+	scope_at_start = copy(secure_getenv("STEK_SCOPE"));
+}
+
+static const char *
+variable(const char *name, const char *at_start)
+{
+	const char *value = secure_getenv(name);
+
+	return value != NULL ? value : at_start;
+}
+
 bool
 ring_begin(const char *without)
 {
 	static bool said;
 
 	meanwhile = without;
-	path = secure_getenv("STEK_RING");
-	scope = secure_getenv("STEK_SCOPE");
+	path = variable("STEK_RING", path_at_start);
+	scope = variable("STEK_SCOPE", scope_at_start);
 	if (path == NULL) {
 		say_once(&said,
 		    "stek: STEK_RING is not set, so this server's tickets "

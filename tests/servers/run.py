@@ -11,7 +11,7 @@ import shutil
 
 from client import PortWithStart
 from farm import Server
-from lighttpd import PRELOAD
+from lighttpd import PRELOAD, Lighttpd
 from stekd import STEK
 
 
@@ -22,12 +22,20 @@ class Run(Server):
     OPTIONS = ()
 
     def command(self):
-        return (STEK, "run", "--ring", self.keys, *self.OPTIONS, "--",
-                *self.server())
+        return self.inside(STEK, "run", "--ring", self.keys, *self.OPTIONS,
+                           "--", *self.server())
+
+    def plain(self):
+        """The same without stek."""
+        return self.inside(*self.server())
 
     def server(self):
         """What is run."""
         raise NotImplementedError
+
+    def inside(self, *command):
+        """The command, where the server finds what it needs."""
+        return command
 
     def run(self, *command, env=None):
         super().run(*command, env={"STEK_PRELOAD": PRELOAD, **(env or {})})
@@ -164,4 +172,87 @@ cleanup unix n - n - 0 cleanup
         return super().target(**changes)
 
 
-ALL = [Hitch, Dovecot, Postfix]
+class Exim(Run):
+    """
+    STARTTLS, on GnuTLS.  It is not installed, only unpacked: so its user is
+    in a list of users of its own, which nobody else sees.
+    """
+    KIND = "exim"
+    USER = 45025
+    OWNER = f"{USER}:{USER}"
+    PROGRAM = "/usr/local/lib/stek-tests/exim4-daemon-light/usr/sbin/exim4"
+    NAME_DIGITS = 0     # GnuTLS makes names of its own,
+    PROOF = None        # which stekd does not know
+    SETTLES = "applied"
+    RENEWS = ()
+
+    def __init__(self, farm, name):
+        super().__init__(farm, name)
+        self.port = PortWithStart(self.port, starttls)
+
+    def configure(self, shared):
+        for folder in ("spool", "logs"):
+            if not os.path.exists(self.path(folder)):
+                os.mkdir(self.path(folder), 0o755)
+                os.chown(self.path(folder), self.USER, self.USER)
+        for file in ("passwd", "group"):
+            with open("/etc/" + file, encoding="utf-8") as users:
+                text = users.read()
+            more = f"Debian-exim:x:{self.USER}:"
+            if file == "passwd":
+                more += f"{self.USER}::/nonexistent:/usr/sbin/nologin"
+            self.write(file, f"{text}{more}\n")
+        self.write("exim.conf", f"""
+primary_hostname = localhost
+daemon_smtp_ports = {self.port:d}
+local_interfaces = 127.0.0.1
+spool_directory = {self.path("spool")}
+log_file_path = {self.path("logs")}/%slog
+pid_file_path = {self.path("pid")}
+tls_advertise_hosts = *
+tls_resumption_hosts = *
+tls_certificate = {self.farm.cert}
+tls_privatekey = {self.farm.cert_key}
+tls_require_ciphers = NORMAL:-VERS-ALL:+VERS-TLS1.2:+VERS-TLS1.3
+keep_environment =
+begin acl
+begin routers
+begin transports
+""")
+
+    def server(self):
+        return (self.PROGRAM, "-C", self.path("exim.conf"), "-bdf")
+
+    def inside(self, *command):
+        binds = "".join(f"mount --bind {self.path(file)} /etc/{file} && "
+                        for file in ("passwd", "group"))
+        return ("unshare", "-m", "sh", "-c", binds + 'exec "$@"', "sh",
+                *command)
+
+    def target(self, **changes):
+        changes.setdefault("verify", "")
+        return super().target(**changes)
+
+
+class LighttpdGnutls(Run):
+    """Its module looks at each ClientHello, by the one hook there is."""
+    KIND = "lighttpd-gnutls-run"
+    OWNER = Lighttpd.OWNER
+    NAME_DIGITS = 0
+    PROOF = None
+    SETTLES = "applied"
+    RENEWS = ()
+    MODULE = "mod_gnutls"
+
+    def configure(self, shared):
+        Lighttpd.configure(self, False)
+
+    def server(self):
+        return Lighttpd.command(self)
+
+    def target(self, **changes):
+        changes.setdefault("verify", "")
+        return super().target(**changes)
+
+
+ALL = [Hitch, Dovecot, Postfix, Exim, LighttpdGnutls]

@@ -17,6 +17,10 @@ enum {
 	CONTRACT_ALWAYS_NEW_13 = 16, /* a new ticket also for a current one */
 	CONTRACT_NO_HOSTS = 32, /* no scopes by host name */
 	CONTRACT_OWN_KEYS = 64, /* seals with its own while no key seals */
+	CONTRACT_NO_REPLACEMENT_12 = 128, /* no new ticket for a refused one */
+	CONTRACT_LOOSE_END = 256, /* does not look behind a ticket's end */
+	CONTRACT_DEAD_TICKETS = 512, /* while no key seals: nobody opens them */
+	CONTRACT_NO_NAMELESS_12 = 1024, /* resumes no client without a host */
 };
 
 /* The versions' numbers on the wire. */

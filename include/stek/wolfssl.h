@@ -23,7 +23,9 @@
  *		a client that brings a ticket keeps that.
  *	TLS 1.2  A ticket of an older key resumes, but is not replaced.  A
  *		ticket that is refused is not replaced either: the client gets
- *		one with the next connection to which it brings none.
+ *		one with the next connection to which it brings none.  Clients
+ *		on wolfSSL 5.5.4 fail if their ticket is refused, whatever the
+ *		server: see wolfSSL_CTX_NoTicketTLSv12().
  *	TLS 1.3  Each connection gets a new ticket.  A ticket resumes only if
  *		the clock of the server that gave it is at most a second ahead,
  *		or eleven behind.
@@ -91,8 +93,9 @@ STEK_CHECKED enum stek_err stek_wolfssl_use_scope(WOLFSSL_CTX *ctx,
  *
  * Before TLS 1.3 wolfSSL opens a ticket when it may not have read the name
  * yet.  So there a ticket resumes only if the name stands before it in the
- * ClientHello, and never without a name.  A name that wolfSSL was told to
- * ignore (wolfSSL_CTX_UseSNI()) counts as none.
+ * ClientHello, and never without a name.  (Clients on wolfSSL send it behind.)
+ * A name that wolfSSL was told to ignore, by wolfSSL_CTX_UseSNI(), counts as
+ * none.
  */
 STEK_CHECKED enum stek_err stek_wolfssl_use_hosts(WOLFSSL_CTX *ctx,
     const struct stek_ring *ring, struct stek_wolfssl **keys);

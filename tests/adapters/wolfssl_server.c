@@ -48,18 +48,27 @@ context(const struct contract_server *options)
 }
 
 void *
-wolfssl_server_new(const struct contract_server *options)
+wolfssl_server_bare(const struct contract_server *options)
 {
 	struct server *server = calloc(1, sizeof(*server));
-	enum stek_err err;
 
 	if (server == NULL)
 		return NULL;
 	server->ctx = context(options);
-	if (server->ctx == NULL) {
-		free(server);
+	if (server->ctx != NULL)
+		return server;
+	free(server);
+	return NULL;
+}
+
+void *
+wolfssl_server_new(const struct contract_server *options)
+{
+	struct server *server = wolfssl_server_bare(options);
+	enum stek_err err;
+
+	if (server == NULL)
 		return NULL;
-	}
 	err = options->hosts
 	          ? stek_wolfssl_use_hosts(
 	                server->ctx, options->ring, &server->keys)
@@ -68,6 +77,44 @@ wolfssl_server_new(const struct contract_server *options)
 		return server;
 	wolfssl_server_free(server);
 	return NULL;
+}
+
+enum stek_err
+wolfssl_server_scope(void *arg, const struct stek_ring *ring, const char *scope)
+{
+	struct server *server = arg;
+	struct stek_wolfssl *before = server->keys;
+	enum stek_err err;
+
+	err = stek_wolfssl_use_scope(server->ctx, ring, scope, &server->keys);
+	if (err == STEK_OK)
+		stek_wolfssl_free(before);
+	return err;
+}
+
+static int
+fatal(WOLFSSL *ssl, byte *name, byte *iv, byte *mac, int seal, byte *state,
+    int len, int *out_len, void *arg)
+{
+	(void)ssl;
+	(void)name;
+	(void)iv;
+	(void)mac;
+	(void)seal;
+	(void)state;
+	(void)len;
+	(void)out_len;
+	(void)arg;
+	return WOLFSSL_TICKET_RET_FATAL;
+}
+
+void
+wolfssl_server_break(void *arg)
+{
+	const struct server *server = arg;
+
+	if (wolfSSL_CTX_set_TicketEncCb(server->ctx, fatal) != WOLFSSL_SUCCESS)
+		abort();
 }
 
 void

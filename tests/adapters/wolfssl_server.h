@@ -18,4 +18,12 @@ void *wolfssl_server_new(const struct contract_server *);
 void wolfssl_server_free(void *);
 void wolfssl_serve(void *, int fd);
 
+/* One that has no ticket keys of ours yet, and what gives it some. */
+void *wolfssl_server_bare(const struct contract_server *);
+STEK_CHECKED enum stek_err wolfssl_server_scope(
+    void *, const struct stek_ring *, const char *scope);
+
+/* A ticket callback that ends each connection. */
+void wolfssl_server_break(void *);
+
 #endif

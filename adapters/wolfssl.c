@@ -195,7 +195,7 @@ on_ticket(WOLFSSL *ssl, byte name[WOLFSSL_TICKET_NAME_SZ],
 	if (seal && !done)
 		make_dead(&parts, (size_t)state_len);
 	/* Else its client would lose a good ticket for a dead one. */
-	if (!seal && !seals(keys))
+	if (!seal && wolfSSL_version(ssl) == TLS1_3_VERSION && !seals(keys))
 		(void)wolfSSL_no_ticket_TLSv13(ssl);
 	return seal || done ? WOLFSSL_TICKET_RET_OK : WOLFSSL_TICKET_RET_REJECT;
 }

@@ -19,6 +19,8 @@
 
 #include <stek/wolfssl.h>
 
+#include <wolfssl/wolfcrypt/ecc.h>
+
 struct connection {
 	WOLFSSL *ssl;
 	int fd;
@@ -98,6 +100,7 @@ serve(void *arg)
 	wolfSSL_free(c->ssl);
 	(void)close(c->fd);
 	free(c);
+	wc_ecc_fp_free(); /* which wolfSSL leaves to each thread that ends */
 	return NULL;
 }
 

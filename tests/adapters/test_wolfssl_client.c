@@ -162,7 +162,24 @@ in_1_3_a_ticket_resumes_at_its_host_alone(void **state)
 	    carry(*state, TLS1_3_VERSION, NULL, "b.example", false), FULL);
 }
 
-/* So it is known that the two above can fail. */
+static void
+scopes_by_host_switch_the_session_cache_off(void **state)
+{
+	struct world *world = *state;
+
+	wolfSSL_CTX_free(world->server);
+	world->server = wolfSSL_CTX_new(wolfTLS_server_method());
+	assert_non_null(world->server);
+	use(world, false);
+	assert_int_not_equal(wolfSSL_CTX_get_session_cache_mode(world->server),
+	    WOLFSSL_SESS_CACHE_OFF);
+	stek_wolfssl_free(world->keys);
+	use(world, true);
+	assert_int_equal(wolfSSL_CTX_get_session_cache_mode(world->server),
+	    WOLFSSL_SESS_CACHE_OFF);
+}
+
+/* So it is known that the two about hosts can fail. */
 static void
 without_scopes_a_ticket_resumes_at_any_host(void **state)
 {
@@ -186,6 +203,7 @@ main(void)
 	    TEST(without_tickets_in_1_2_no_connection_ends),
 	    TEST(in_1_2_a_host_behind_the_ticket_is_not_taken_for_none),
 	    TEST(in_1_3_a_ticket_resumes_at_its_host_alone),
+	    TEST(scopes_by_host_switch_the_session_cache_off),
 	    TEST(without_scopes_a_ticket_resumes_at_any_host),
 	};
 

@@ -9,6 +9,8 @@
 
 #include <stek/wolfssl.h>
 
+#include <wolfssl/wolfcrypt/ecc.h>
+
 #include "wolfssl_server.h"
 
 struct server {
@@ -143,4 +145,6 @@ wolfssl_serve(void *arg, int fd)
 		(void)wolfSSL_shutdown(ssl);
 	}
 	wolfSSL_free(ssl);
+	/* This thread will end, and what wolfSSL keeps for it would stay. */
+	wc_ecc_fp_free();
 }

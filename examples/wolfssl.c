@@ -47,9 +47,8 @@ make_context(const char *cert, const char *key, const char *path)
 	    (err = stek_wolfssl_use(ctx, ring, &keys)) != STEK_OK)
 		errx(1, "%s: %s", path, stek_strerror(err));
 	/* Else tickets are refused after 500 seconds, whatever their key. */
-	if (wolfSSL_CTX_set_timeout(ctx, 12 * 3600) != WOLFSSL_SUCCESS ||
-	    wolfSSL_CTX_set_TicketHint(ctx, 12 * 3600) != WOLFSSL_SUCCESS)
-		errx(1, "cannot set how long tickets live");
+	(void)wolfSSL_CTX_set_timeout(ctx, 12 * 3600);
+	(void)wolfSSL_CTX_set_TicketHint(ctx, 12 * 3600);
 	return ctx;
 }
 

@@ -22,23 +22,24 @@ struct ticket {
 };
 
 static SessionTicketEncCb callback;
-static void *keys;
+static struct stek_ring *ring;
+static struct stek_wolfssl *keys;
+static WOLFSSL_CTX *ctx;
 static WOLFSSL *ssl;
 
 /* In the place of wolfSSL's, to learn what it would be given. */
 int
-wolfSSL_CTX_set_TicketEncCb(WOLFSSL_CTX *ctx, SessionTicketEncCb cb)
+wolfSSL_CTX_set_TicketEncCb(WOLFSSL_CTX *unused, SessionTicketEncCb cb)
 {
-	(void)ctx;
+	(void)unused;
 	callback = cb;
 	return WOLFSSL_SUCCESS;
 }
 
-static struct stek_ring *
+static void
 make_ring(void)
 {
 	struct stek_set *set = stek_set_new();
-	struct stek_ring *ring;
 	struct stek_key key;
 
 	FUZZ_EXPECT(set != NULL && stek_ring_new(&ring) == STEK_OK);
@@ -48,22 +49,27 @@ make_ring(void)
 	FUZZ_EXPECT(stek_set_add(set, &key) == STEK_OK);
 	FUZZ_EXPECT(stek_ring_publish(ring, set) == STEK_OK);
 	stek_set_free(set);
-	return ring;
+}
+
+static void
+stop(void)
+{
+	wolfSSL_free(ssl);
+	wolfSSL_CTX_free(ctx);
+	stek_wolfssl_free(keys);
+	stek_ring_close(ring);
 }
 
 static void
 start(void)
 {
-	struct stek_wolfssl *made;
-	WOLFSSL_CTX *ctx;
-
+	make_ring();
 	FUZZ_EXPECT(wolfSSL_Init() == WOLFSSL_SUCCESS);
 	ctx = wolfSSL_CTX_new(wolfTLS_server_method());
 	FUZZ_EXPECT(ctx != NULL);
-	FUZZ_EXPECT(stek_wolfssl_use(ctx, make_ring(), &made) == STEK_OK);
-	keys = made;
+	FUZZ_EXPECT(stek_wolfssl_use(ctx, ring, &keys) == STEK_OK);
 	ssl = wolfSSL_new(ctx);
-	FUZZ_EXPECT(ssl != NULL && callback != NULL);
+	FUZZ_EXPECT(ssl != NULL && callback != NULL && atexit(stop) == 0);
 }
 
 static int

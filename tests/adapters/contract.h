@@ -19,6 +19,10 @@ enum {
 	CONTRACT_OWN_KEYS = 64, /* seals with its own while no key seals */
 	CONTRACT_DUD_13 = 128, /* gives tickets of no use while no key seals */
 	CONTRACT_SPELT_12 = 256, /* A.EXAMPLE is another host than a.example */
+	CONTRACT_NO_REPLACEMENT_12 = 512, /* no new ticket for a refused one */
+	CONTRACT_LOOSE_END = 1024, /* does not look behind a ticket's end */
+	CONTRACT_DEAD_TICKETS = 2048, /* while no key seals: nobody opens them */
+	CONTRACT_NO_NAMELESS_12 = 4096, /* resumes no client without a host */
 };
 
 /* The versions' numbers on the wire. */

@@ -70,6 +70,12 @@ a_ticket_without_a_host_resumes_without_a_host(void **state)
 	carry(*state, NULL, NULL, true);
 }
 
+static void
+a_ticket_without_a_host_does_not_resume_even_there(void **state)
+{
+	carry(*state, NULL, NULL, false);
+}
+
 /* RFC 6066, section 3: host names are compared without regard to case. */
 static void
 a_host_in_capitals_is_the_same_host(void **state)
@@ -230,8 +236,10 @@ const struct point host_points[] = {
         CONTRACT_NO_HOSTS, a_ticket_of_a_host_does_not_resume_without_a_host),
     POINT_UNLESS(
         CONTRACT_NO_HOSTS, a_ticket_without_a_host_does_not_resume_at_a_host),
-    POINT_UNLESS(
-        CONTRACT_NO_HOSTS, a_ticket_without_a_host_resumes_without_a_host),
+    POINT_UNLESS(CONTRACT_NO_HOSTS | CONTRACT_NO_NAMELESS_12,
+        a_ticket_without_a_host_resumes_without_a_host),
+    POINT_ONLY_IF(CONTRACT_NO_NAMELESS_12,
+        a_ticket_without_a_host_does_not_resume_even_there),
     POINT_UNLESS(CONTRACT_NO_HOSTS | CONTRACT_SPELT_12,
         a_host_in_capitals_is_the_same_host),
     POINT_UNLESS(CONTRACT_NO_HOSTS, a_ticket_of_a_host_has_a_name_of_its_own),

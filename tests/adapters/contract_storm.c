@@ -37,9 +37,10 @@ storm_visit(struct storm *storm, const struct visit *v, bool resumes)
 	struct visit w;
 
 	return_visit(storm->farm, storm->server, storm->host, v, &w);
-	if (!w.connected || w.alert != -1 || w.tickets == 0)
-		atomic_fetch_add(
-		    &storm->broken, !w.connected || w.alert != -1 || !resumes);
+	if (!w.connected || w.alert != -1 ||
+	    (w.tickets == 0 && !resumes &&
+	        !cannot(storm->farm, CONTRACT_NO_REPLACEMENT_12)))
+		atomic_fetch_add(&storm->broken, 1);
 	if (w.resumed != resumes)
 		atomic_fetch_add(&storm->wrong, 1);
 	visit_free(&w);

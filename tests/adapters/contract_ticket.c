@@ -83,8 +83,7 @@ a_publish_reaches_a_second_process(void **state)
 	expect_ticket_of(farm, &v, &old);
 	PUBLISH(farm->ring, &new);
 	remote_visit(farm, &remote, v.session, &w);
-	expect_full(&w);
-	expect_ticket_of(farm, &w, &new);
+	expect_refused(farm, &w, &new);
 	remote_stop(&remote);
 	visit_free(&v);
 	visit_free(&w);
@@ -285,6 +284,24 @@ without_any_key_the_tickets_are_of_no_use_and_do_no_harm(void **state)
 }
 
 static void
+without_any_key_a_ticket_opens_nowhere(void **state)
+{
+	const struct farm *farm = *state;
+	struct stek_key key = farm_key_good();
+	struct visit v, w;
+
+	first_visit(farm, farm->server, NULL, &v);
+	return_visit(farm, farm->server, NULL, &v, &w);
+	expect_full(&w);
+	visit_free(&w);
+	PUBLISH(farm->ring, &key);
+	return_visit(farm, farm->server, NULL, &v, &w);
+	expect_refused(farm, &w, &key);
+	visit_free(&v);
+	visit_free(&w);
+}
+
+static void
 without_a_sealing_key_old_tickets_resume_and_none_is_given(void **state)
 {
 	const struct farm *farm = *state;
@@ -362,8 +379,10 @@ const struct point ticket_points[] = {
         an_old_ticket_is_renewed),
     POINT(a_pending_key_opens),
     POINT(a_pending_key_seals_nothing),
-    POINT_UNLESS(CONTRACT_OWN_KEYS | CONTRACT_DUD_13,
+    POINT_UNLESS(CONTRACT_OWN_KEYS | CONTRACT_DUD_13 | CONTRACT_DEAD_TICKETS,
         without_any_key_connections_work_and_get_no_ticket),
+    POINT_ONLY_IF(
+        CONTRACT_DEAD_TICKETS, without_any_key_a_ticket_opens_nowhere),
     POINT_ONLY_IF(CONTRACT_DUD_13,
         without_any_key_the_tickets_are_of_no_use_and_do_no_harm),
     POINT_ONLY_IF(CONTRACT_OWN_KEYS,

@@ -49,12 +49,24 @@ expect_ticket_of(
 }
 
 void
+expect_refused(
+    const struct farm *farm, const struct visit *v, const struct stek_key *key)
+{
+	expect_full(v);
+	if (cannot(farm, CONTRACT_NO_REPLACEMENT_12))
+		expect_no_ticket(farm, v);
+	else
+		expect_ticket_of(farm, v, key);
+}
+
+void
 expect_no_ticket(const struct farm *farm, const struct visit *v)
 {
 	struct stek_set *set = stek_set_new();
 	size_t i;
 
-	if (!cannot(farm, CONTRACT_OWN_KEYS | CONTRACT_DUD_13))
+	if (!cannot(farm,
+	        CONTRACT_OWN_KEYS | CONTRACT_DUD_13 | CONTRACT_DEAD_TICKETS))
 		assert_int_equal(v->tickets, 0);
 	assert_non_null(set);
 	stek_ring_read(farm->ring, set);
@@ -66,12 +78,12 @@ expect_no_ticket(const struct farm *farm, const struct visit *v)
 bool
 cannot(const struct farm *farm, unsigned int what)
 {
-	unsigned int of_others = farm->version == CONTRACT_TLS12
-	                             ? CONTRACT_NO_RENEWAL_13 |
-	                                   CONTRACT_ALWAYS_NEW_13 |
-	                                   CONTRACT_DUD_13
-	                             : CONTRACT_NO_RENEWAL_12 |
-	                                   CONTRACT_SPELT_12;
+	unsigned int of_others =
+	    farm->version == CONTRACT_TLS12
+	        ? CONTRACT_NO_RENEWAL_13 | CONTRACT_ALWAYS_NEW_13 |
+	              CONTRACT_DUD_13
+	        : CONTRACT_NO_RENEWAL_12 | CONTRACT_SPELT_12 |
+	              CONTRACT_NO_REPLACEMENT_12 | CONTRACT_NO_NAMELESS_12;
 
 	return (farm->library->cannot & what & ~of_others) != 0;
 }

@@ -56,7 +56,11 @@ bool is_ticket_of(
 void expect_ticket_of(
     const struct farm *, const struct visit *, const struct stek_key *);
 
-/* None came, or, where the library gives others, none of the ring's. */
+/* A full handshake, and a ticket of this key for the one that was refused. */
+void expect_refused(
+    const struct farm *, const struct visit *, const struct stek_key *);
+
+/* None came, or, where the library must give some, none of the ring's keys. */
 void expect_no_ticket(const struct farm *, const struct visit *);
 
 /* Is one of these beyond the library, in the version that is tested? */

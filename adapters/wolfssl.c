@@ -218,6 +218,17 @@ keys_new(const struct stek_ring *ring, bool hosts, const char *scope)
 	return keys;
 }
 
+void
+stek_wolfssl_share(WOLFSSL_CTX *ctx, struct stek_wolfssl *keys)
+{
+	/* These fail only without a ctx. */
+	(void)wolfSSL_CTX_set_TicketEncCtx(ctx, keys);
+	(void)wolfSSL_CTX_set_TicketEncCb(ctx, on_ticket);
+	if (keys->hosts)
+		(void)wolfSSL_CTX_set_session_cache_mode(
+		    ctx, WOLFSSL_SESS_CACHE_OFF);
+}
+
 static enum stek_err
 use(WOLFSSL_CTX *ctx, const struct stek_ring *ring, bool hosts,
     const char *scope, struct stek_wolfssl **out)
@@ -231,12 +242,7 @@ use(WOLFSSL_CTX *ctx, const struct stek_ring *ring, bool hosts,
 	keys = keys_new(ring, hosts, scope);
 	if (keys == NULL)
 		return STEK_ERR_MEMORY;
-	/* These fail only without a ctx. */
-	(void)wolfSSL_CTX_set_TicketEncCtx(ctx, keys);
-	(void)wolfSSL_CTX_set_TicketEncCb(ctx, on_ticket);
-	if (hosts)
-		(void)wolfSSL_CTX_set_session_cache_mode(
-		    ctx, WOLFSSL_SESS_CACHE_OFF);
+	stek_wolfssl_share(ctx, keys);
 	*out = keys;
 	return STEK_OK;
 }

@@ -100,6 +100,12 @@ STEK_CHECKED enum stek_err stek_wolfssl_use_scope(WOLFSSL_CTX *ctx,
 STEK_CHECKED enum stek_err stek_wolfssl_use_hosts(WOLFSSL_CTX *ctx,
     const struct stek_ring *ring, struct stek_wolfssl **keys);
 
+/*
+ * Another ctx with the same keys, ring and scope: for servers that make many.
+ * As stek_wolfssl_use() otherwise, and cannot fail.
+ */
+void stek_wolfssl_share(WOLFSSL_CTX *ctx, struct stek_wolfssl *keys);
+
 /* Wipes; NULL is allowed.  After ctx and every WOLFSSL made from it. */
 void stek_wolfssl_free(struct stek_wolfssl *keys);
 

@@ -343,8 +343,8 @@ const struct point ticket_points[] = {
         an_old_ticket_is_renewed),
     POINT(a_pending_key_opens),
     POINT(a_pending_key_seals_nothing),
-    POINT_UNLESS(
-        CONTRACT_OWN_KEYS, without_any_key_connections_work_and_get_no_ticket),
+    POINT_UNLESS(CONTRACT_OWN_KEYS | CONTRACT_VOID_13,
+        without_any_key_connections_work_and_get_no_ticket),
     POINT_ONLY_IF(CONTRACT_OWN_KEYS,
         without_any_key_the_librarys_own_tickets_resume_in_the_process),
     POINT(without_a_sealing_key_old_tickets_resume_and_none_is_given),

@@ -56,7 +56,7 @@ bool is_ticket_of(
 void expect_ticket_of(
     const struct farm *, const struct visit *, const struct stek_key *);
 
-/* None came, or, where the library has keys of its own, none of the ring's. */
+/* None came, or, where the library always gives one, none of the ring's. */
 void expect_no_ticket(const struct farm *, const struct visit *);
 
 /* Is one of these beyond the library, in the version that is tested? */

@@ -17,7 +17,7 @@ enum {
 	CONTRACT_ALWAYS_NEW_13 = 16, /* a new ticket also for a current one */
 	CONTRACT_NO_HOSTS = 32, /* no scopes by host name */
 	CONTRACT_OWN_KEYS = 64, /* seals with its own while no key seals */
-	CONTRACT_VOID_13 = 128, /* a ticket that opens nothing instead of none */
+	CONTRACT_VOID_13 = 128, /* no ticket: it gives one that never opens */
 };
 
 /* The versions' numbers on the wire. */

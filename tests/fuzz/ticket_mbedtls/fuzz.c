@@ -107,26 +107,33 @@ configure(mbedtls_ssl_config *conf)
 	mbedtls_ssl_conf_rng(conf, on_random, NULL);
 }
 
-static struct world *
-start(void)
+static void
+start(struct world *world)
 {
 	static const struct slot_library as_ours = {
 	    expand, xaes_free, xaes_random};
-	static struct world world;
 
-	if (world.ring != NULL)
-		return &world;
-	FUZZ_EXPECT(stek_ring_new(&world.ring) == STEK_OK);
-	publish(world.ring);
-	world.slots = slots_new(&as_ours, world.ring);
-	FUZZ_EXPECT(world.slots != NULL);
-	configure(&world.conf);
-	configure(&world.hosts);
-	FUZZ_EXPECT(stek_mbedtls_use(&world.conf, world.ring, &world.tickets) ==
-	            STEK_OK);
-	FUZZ_EXPECT(stek_mbedtls_use_hosts(&world.hosts, world.ring, NULL, NULL,
-	                &world.hosts_tickets) == STEK_OK);
-	return &world;
+	FUZZ_EXPECT(stek_ring_new(&world->ring) == STEK_OK);
+	publish(world->ring);
+	world->slots = slots_new(&as_ours, world->ring);
+	FUZZ_EXPECT(world->slots != NULL);
+	configure(&world->conf);
+	configure(&world->hosts);
+	FUZZ_EXPECT(stek_mbedtls_use(
+	                &world->conf, world->ring, &world->tickets) == STEK_OK);
+	FUZZ_EXPECT(stek_mbedtls_use_hosts(&world->hosts, world->ring, NULL,
+	                NULL, &world->hosts_tickets) == STEK_OK);
+}
+
+static void
+stop(struct world *world)
+{
+	mbedtls_ssl_config_free(&world->conf);
+	mbedtls_ssl_config_free(&world->hosts);
+	stek_mbedtls_free(world->tickets);
+	stek_mbedtls_free(world->hosts_tickets);
+	slots_free(world->slots);
+	stek_ring_close(world->ring);
 }
 
 /* True if it opens. */
@@ -188,15 +195,17 @@ hello(const struct world *world, const uint8_t *bytes, size_t len)
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
-	const struct world *world = start();
+	struct world world;
 
 	if (len == 0)
 		return 0;
+	start(&world);
 	if (bytes[0] == 's')
-		sealed(world, bytes + 1, len - 1);
+		sealed(&world, bytes + 1, len - 1);
 	else if (bytes[0] == 'h')
-		hello(world, bytes + 1, len - 1);
+		hello(&world, bytes + 1, len - 1);
 	else
-		raw(world, bytes + 1, len - 1);
+		raw(&world, bytes + 1, len - 1);
+	stop(&world);
 	return 0;
 }

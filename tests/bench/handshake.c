@@ -29,12 +29,15 @@ handshake_server(int version)
 	SSL_CTX *ctx = context(TLS_server_method(), version);
 	EVP_PKEY *key = EVP_EC_gen("P-256");
 	X509 *cert = X509_new();
+	X509_NAME *name = cert != NULL ? X509_get_subject_name(cert) : NULL;
 
 	if (key == NULL || cert == NULL || !X509_set_version(cert, 2) ||
 	    !ASN1_INTEGER_set(X509_get_serialNumber(cert), 1) ||
 	    X509_gmtime_adj(X509_getm_notBefore(cert), -3600) == NULL ||
 	    X509_gmtime_adj(X509_getm_notAfter(cert), 86400) == NULL ||
-	    !X509_set_pubkey(cert, key) ||
+	    !X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+	        (const unsigned char *)"a.example", -1, -1, 0) ||
+	    !X509_set_issuer_name(cert, name) || !X509_set_pubkey(cert, key) ||
 	    !X509_sign(cert, key, EVP_sha256()) ||
 	    !SSL_CTX_use_certificate(ctx, cert) ||
 	    !SSL_CTX_use_PrivateKey(ctx, key))

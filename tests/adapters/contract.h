@@ -21,7 +21,7 @@ enum {
 	CONTRACT_SPELT_12 = 256, /* A.EXAMPLE is another host than a.example */
 	CONTRACT_NO_REPLACEMENT_12 = 512, /* no new ticket for a refused one */
 	CONTRACT_LOOSE_END = 1024, /* does not look behind a ticket's end */
-	CONTRACT_DEAD_TICKETS = 2048, /* while no key seals: nobody opens them */
+	CONTRACT_DEAD_TICKETS = 2048, /* none opens, while no key seals */
 	CONTRACT_NO_NAMELESS_12 = 4096, /* resumes no client without a host */
 };
 

@@ -317,6 +317,14 @@ stek_mbedtls_free(struct stek_mbedtls *tickets)
 	free(tickets);
 }
 
+void
+stek_mbedtls_share(mbedtls_ssl_config *conf, struct stek_mbedtls *tickets)
+{
+	mbedtls_ssl_conf_session_tickets_cb(conf, on_write, on_parse, tickets);
+	if (tickets->hosts)
+		mbedtls_ssl_conf_sni(conf, on_sni, tickets);
+}
+
 static enum stek_err
 use(mbedtls_ssl_config *conf, const struct stek_ring *ring, const char *scope,
     struct stek_mbedtls **out)
@@ -335,7 +343,7 @@ use(mbedtls_ssl_config *conf, const struct stek_ring *ring, const char *scope,
 		return STEK_ERR_MEMORY;
 	}
 	strcpy(tickets->scope, scope);
-	mbedtls_ssl_conf_session_tickets_cb(conf, on_write, on_parse, tickets);
+	stek_mbedtls_share(conf, tickets);
 	*out = tickets;
 	return STEK_OK;
 }
@@ -365,6 +373,6 @@ stek_mbedtls_use_hosts(mbedtls_ssl_config *conf, const struct stek_ring *ring,
 	(*out)->hosts = true;
 	(*out)->sni = sni;
 	(*out)->sni_arg = sni_arg;
-	mbedtls_ssl_conf_sni(conf, on_sni, *out);
+	stek_mbedtls_share(conf, *out);
 	return STEK_OK;
 }

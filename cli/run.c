@@ -30,11 +30,17 @@ static const char *const objects[] = {
 #ifdef STEK_PRELOAD_GNUTLS
     "gnutls.so",
 #endif
+#ifdef STEK_PRELOAD_MBEDTLS
+    "mbedtls.so",
+#endif
 #ifdef STEK_PRELOAD_NSS
     "nss.so",
 #endif
 #ifdef STEK_PRELOAD_OPENSSL
     "openssl.so",
+#endif
+#ifdef STEK_PRELOAD_WOLFSSL
+    "wolfssl.so",
 #endif
     NULL,
 };

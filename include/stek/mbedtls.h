@@ -92,6 +92,12 @@ STEK_CHECKED enum stek_err stek_mbedtls_use_hosts(mbedtls_ssl_config *conf,
     int (*sni)(void *, mbedtls_ssl_context *, const unsigned char *, size_t),
     void *sni_arg, struct stek_mbedtls **out);
 
+/*
+ * Another conf with the same keys, ring, scope and SNI callback: for servers
+ * that make many.  As the calls above otherwise, and cannot fail.
+ */
+void stek_mbedtls_share(mbedtls_ssl_config *conf, struct stek_mbedtls *);
+
 /* The host that one connection's client has asked for. */
 struct stek_mbedtls_host {
 	unsigned char known;	/* for the adapter alone */

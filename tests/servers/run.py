@@ -234,15 +234,10 @@ begin transports
         return super().target(**changes)
 
 
-class LighttpdGnutls(Run):
-    """Its module looks at each ClientHello, by the one hook there is."""
-    KIND = "lighttpd-gnutls-run"
+class LighttpdRun(Run):
     OWNER = Lighttpd.OWNER
-    NAME_DIGITS = 0
-    PROOF = None
-    SETTLES = "applied"
     RENEWS = ()
-    MODULE = "mod_gnutls"
+    MODULE = ""
 
     def configure(self, shared):
         Lighttpd.configure(self, False)
@@ -250,9 +245,33 @@ class LighttpdGnutls(Run):
     def server(self):
         return Lighttpd.command(self)
 
+
+class LighttpdGnutls(LighttpdRun):
+    """Its module looks at each ClientHello, by the one hook there is."""
+    KIND = "lighttpd-gnutls-run"
+    NAME_DIGITS = 0
+    PROOF = None
+    SETTLES = "applied"
+    MODULE = "mod_gnutls"
+
     def target(self, **changes):
         changes.setdefault("verify", "")
         return super().target(**changes)
 
 
-ALL = [Hitch, Dovecot, Postfix, Exim, LighttpdGnutls]
+class LighttpdMbedtls(LighttpdRun):
+    KIND = "lighttpd-mbedtls-run"
+    VERSIONS = ("1.2",)
+    PROOF = "name"
+    MODULE = "mod_mbedtls"
+
+
+class LighttpdWolfssl(LighttpdRun):
+    KIND = "lighttpd-wolfssl-run"
+    PROOF = "name"
+    RENEWS = ("1.3",)
+    MODULE = "mod_wolfssl"
+
+
+ALL = [Hitch, Dovecot, Postfix, Exim, LighttpdGnutls, LighttpdMbedtls,
+       LighttpdWolfssl]

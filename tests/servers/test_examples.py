@@ -62,9 +62,19 @@ def test_a_ticket_is_none_to_another_library(servers):
         for version in here.VERSIONS:
             ticket = new_ticket(here.port, version)
             for there in of_other_kinds(here, servers):
-                if version in there.VERSIONS:
+                if version in there.VERSIONS and there.takes(ticket):
                     seen = visit(there.port, version, ticket)
                     assert seen.full, (here.name, there.name, version, seen)
+
+
+def test_only_wolfssl_gives_up_over_a_ticket_that_is_too_long(servers):
+    """Of TLS 1.2, and whatever its keys: see stek_wolfssl_use(3)."""
+    for here in servers[::2]:
+        for there in of_other_kinds(here, servers):
+            ticket = new_ticket(here.port, "1.2")
+            if not there.takes(ticket):
+                assert there.KIND == "wolfssl"
+                assert not visit(there.port, "1.2", ticket).done
 
 
 class Visitor(threading.Thread):
@@ -90,7 +100,8 @@ class Visitor(threading.Thread):
         while time.monotonic() < self.until:
             server = self.dice.choice(self.servers)
             version = self.dice.choice(server.VERSIONS)
-            fit = [one for one in held if one[1].version == version]
+            fit = [one for one in held if one[1].version == version and
+                   server.takes(one[1])]
             kind, ticket = self.dice.choice(fit) if fit and \
                 self.dice.random() < 0.8 else (None, None)
             seen = visit(server.port, version, ticket)

@@ -36,7 +36,8 @@ STEK_CHECKED bool xaes_open(const struct xaes *,
     const uint8_t *in, size_t len, const uint8_t tag[XAES_TAG_LEN],
     uint8_t *out);
 
-/* For the tests of the algorithm: the key as it is. */
+/* For the tests of the algorithm: the key as it is; without libsodium. */
 struct xaes *xaes_new_raw(const uint8_t key[STEK_AES_LEN]);
+void xaes_use_nettle(struct xaes *);
 
 #endif

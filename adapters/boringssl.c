@@ -13,12 +13,12 @@
 
 #include <stek/boringssl.h>
 
+#include "host.h"
 #include "ticket.h"
 
 /* BoringSSL's callbacks have more parameters than we need. */
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
-#define NO_HOST    "." /* the scope of clients that ask for no host */
 #define TICKET_LEN 0xffff /* what a message has room for */
 #define DUD_LEN    16 /* less than TICKET_OVERHEAD */
 
@@ -49,20 +49,6 @@ hook_of(const SSL *ssl)
 }
 
 static bool
-set_host(char *to, const char *host)
-{
-	size_t len = strlen(host), i;
-
-	if (len == 0 || len > STEK_SCOPE_MAX)
-		return false;
-	for (i = 0; i < len; i++)
-		to[i] = (char)(host[i] >= 'A' && host[i] <= 'Z' ? host[i] | 32
-		                                                : host[i]);
-	to[len] = '\0';
-	return true;
-}
-
-static bool
 set_scope(const struct hook *hook, const SSL *ssl, char *scope)
 {
 	const char *host;
@@ -72,7 +58,10 @@ set_scope(const struct hook *hook, const SSL *ssl, char *scope)
 		return true;
 	}
 	host = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-	return set_host(scope, host != NULL ? host : NO_HOST);
+	if (host != NULL)
+		return host_scope(scope, (const uint8_t *)host, strlen(host));
+	strcpy(scope, HOST_NONE);
+	return true;
 }
 
 static bool

@@ -20,6 +20,7 @@
 
 #include <stek/gnutls.h>
 
+#include "host.h"
 #include "slot.h"
 
 #define EXT_HOST   0
@@ -33,7 +34,6 @@
 #define STEPS      2 /* whose tickets GnuTLS opens */
 #define LONG_STEP  3 /* a step lasts so many expirations */
 #define EXPIRE_MAX 604800 /* GnuTLS allows no more */
-#define NO_HOST    "." /* the scope of clients that ask for no host */
 
 /* GnuTLS's layout: name, IV, length of the ciphertext, that, MAC. */
 #define LENGTH_AT       32
@@ -191,23 +191,16 @@ static bool
 set_host(const struct bytes *sni, char *host)
 {
 	const uint8_t *p = sni->at;
-	size_t i, len = sni->len;
+	size_t len = sni->len;
 
 	if (p == NULL) {
-		strcpy(host, NO_HOST);
+		strcpy(host, HOST_NONE);
 		return true;
 	}
 	if (len < 6 || get16(p) != len - 2 || p[2] != HOST_NAME ||
 	    get16(p + 3) != len - 5)
 		return false;
-	p += 5;
-	len -= 5;
-	if (len > STEK_SCOPE_MAX || memchr(p, 0, len) != NULL)
-		return false;
-	for (i = 0; i < len; i++)
-		host[i] = (char)(p[i] >= 'A' && p[i] <= 'Z' ? p[i] | 32 : p[i]);
-	host[len] = '\0';
-	return true;
+	return host_scope(host, p + 5, len - 5);
 }
 
 /* The identities of RFC 8446, section 4.2.11, one by one. */

@@ -22,13 +22,12 @@
 
 #include <stek/mbedtls.h>
 
+#include "host.h"
 #include "ticket.h"
 
 #ifndef MBEDTLS_PRIVATE
 #define MBEDTLS_PRIVATE(member) member /* before 3.0 */
 #endif
-
-#define NO_HOST "." /* the scope of clients that ask for no host */
 
 /*
  * Mbed TLS takes a ClientHello in one record only: one that a ticket fills
@@ -85,20 +84,8 @@ get16(const uint8_t *p)
 static void
 remember(struct stek_mbedtls_host *host, const uint8_t *name, size_t len)
 {
-	size_t i;
-
-	host->known = ASKED_NONSENSE;
-	if (len == 0 || len > STEK_SCOPE_MAX || name[0] == '.')
-		return;
-	for (i = 0; i < len; i++) {
-		if (name[i] <= ' ')
-			return;
-		host->name[i] =
-		    (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] | 32
-		                                            : name[i]);
-	}
-	host->name[len] = '\0';
-	host->known = ASKED;
+	host->known =
+	    host_scope(host->name, name, len) ? ASKED : ASKED_NONSENSE;
 }
 
 /* Of a list of names, the one that Mbed TLS gives to an SNI callback. */
@@ -171,7 +158,7 @@ scope_now(const struct stek_mbedtls *tickets)
 		return tickets->scope;
 	if (current.ssl == NULL || current.host->known == ASKED_NONSENSE)
 		return NULL;
-	return current.host->known == ASKED ? current.host->name : NO_HOST;
+	return current.host->known == ASKED ? current.host->name : HOST_NONE;
 }
 
 static const char *

@@ -25,6 +25,7 @@
 
 #include <stek/openssl.h>
 
+#include "host.h"
 #include "slot.h"
 
 #if defined(LIBRESSL_VERSION_NUMBER)
@@ -45,8 +46,7 @@
 /* libssl's callbacks have more parameters than we need. */
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
-#define IV_LEN  16 /* of AES-256-CBC */
-#define NO_HOST "." /* the scope of clients that ask for no host */
+#define IV_LEN 16 /* of AES-256-CBC */
 
 /* Contexts to copy from. */
 struct expanded {
@@ -149,20 +149,6 @@ open_ticket(struct slot *slot, const char *scope, const uint8_t *name,
 
 #ifndef LIBRESSL_VERSION_NUMBER
 static bool
-set_host(char *to, const uint8_t *host, size_t len)
-{
-	size_t i;
-
-	if (len == 0 || len > STEK_SCOPE_MAX || memchr(host, 0, len) != NULL)
-		return false;
-	for (i = 0; i < len; i++)
-		to[i] = (char)(host[i] >= 'A' && host[i] <= 'Z' ? host[i] | 32
-		                                                : host[i]);
-	to[len] = '\0';
-	return true;
-}
-
-static bool
 remember_host(SSL *ssl, const char *host)
 {
 	struct asked *asked = SSL_get_ex_data(ssl, ssl_asked);
@@ -192,9 +178,9 @@ host_to_open(SSL *ssl, char *host)
 
 	if (!SSL_client_hello_get0_ext(
 	        ssl, TLSEXT_TYPE_server_name, &sni, &len))
-		strcpy(host, NO_HOST);
+		strcpy(host, HOST_NONE);
 	else if (len < 5 || sni[2] != TLSEXT_NAMETYPE_host_name ||
-	         !set_host(host, sni + 5, len - 5))
+	         !host_scope(host, sni + 5, len - 5))
 		return false;
 	return remember_host(ssl, host);
 }
@@ -214,8 +200,8 @@ host_to_seal(SSL *ssl, char *host)
 	}
 	name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 	if (name != NULL)
-		return set_host(host, (const uint8_t *)name, strlen(name));
-	strcpy(host, NO_HOST);
+		return host_scope(host, (const uint8_t *)name, strlen(name));
+	strcpy(host, HOST_NONE);
 	/* A session out of libssl's own cache may have lost its host. */
 	return !SSL_session_reused(ssl);
 }

@@ -18,6 +18,7 @@
 
 #include <stek/wolfssl.h>
 
+#include "host.h"
 #include "slot.h"
 #include "xaes.h"
 
@@ -35,7 +36,6 @@
 #define NONCE_REST (XAES_NONCE_LEN - WOLFSSL_TICKET_IV_SZ)
 #define SPARE_LEN  (WOLFSSL_TICKET_MAC_SZ - XAES_TAG_LEN - NONCE_REST)
 #define AD_LEN     (STEK_NAME_LEN + 4)
-#define NO_HOST    "." /* the scope of clients that ask for no host */
 
 struct stek_wolfssl {
 	const struct stek_ring *ring;
@@ -110,20 +110,6 @@ open_with(struct slot *slot, const char *scope, const struct parts *from)
 	    from->mac + NONCE_REST + SPARE_LEN, from->state);
 }
 
-static bool
-set_host(char *to, const char *host, size_t len)
-{
-	size_t i;
-
-	if (len > STEK_SCOPE_MAX)
-		return false;
-	for (i = 0; i < len; i++)
-		to[i] = (char)(host[i] >= 'A' && host[i] <= 'Z' ? host[i] | 32
-		                                                : host[i]);
-	to[len] = '\0';
-	return true;
-}
-
 /*
  * Before TLS 1.3 a ticket is opened while extensions are still being read:
  * that no host is known by then does not tell that none was asked for.
@@ -139,8 +125,8 @@ set_scope(const struct stek_wolfssl *keys, WOLFSSL *ssl, bool seal, char *scope)
 		return true;
 	len = wolfSSL_SNI_GetRequest(ssl, WOLFSSL_SNI_HOST_NAME, &host);
 	if (host != NULL && len > 0)
-		return set_host(scope, host, len);
-	strcpy(scope, NO_HOST);
+		return host_scope(scope, host, len);
+	strcpy(scope, HOST_NONE);
 	return seal || wolfSSL_version(ssl) == TLS1_3_VERSION;
 }
 

@@ -83,6 +83,13 @@ a_host_in_capitals_is_the_same_host(void **state)
 	carry(*state, "a.example", "A.EXAMPLE", true);
 }
 
+/* Nor could it be asked for under that name. */
+static void
+a_name_that_is_none_of_a_host_is_not_as_no_host(void **state)
+{
+	carry(*state, NULL, ".", false);
+}
+
 static void
 a_ticket_of_a_host_resumes_at_another_server(void **state)
 {
@@ -240,6 +247,8 @@ const struct point host_points[] = {
         a_ticket_without_a_host_resumes_without_a_host),
     POINT_ONLY_IF(CONTRACT_NO_NAMELESS_12,
         a_ticket_without_a_host_does_not_resume_even_there),
+    POINT_UNLESS(
+        CONTRACT_NO_HOSTS, a_name_that_is_none_of_a_host_is_not_as_no_host),
     POINT_UNLESS(CONTRACT_NO_HOSTS | CONTRACT_SPELT_12,
         a_host_in_capitals_is_the_same_host),
     POINT_UNLESS(CONTRACT_NO_HOSTS, a_ticket_of_a_host_has_a_name_of_its_own),

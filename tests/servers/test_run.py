@@ -6,12 +6,16 @@ revocation.
 
 Never here: lighttpd with mod_nss (test_nss.py).
 """
+import os
+import subprocess
+
 import pytest
 
 from client import new_ticket, visit
 from farm import wait_until
-from run import ALL, Postfix
-from stekd import Stekd
+from lighttpd import PRELOAD
+from run import ALL, Hitch, Postfix
+from stekd import STEK, Stekd
 
 POLICY = ("1h", "1h", "10m")
 
@@ -117,3 +121,30 @@ def test_a_server_told_to_keep_its_own_keys_does(farm):
         ticket = new_ticket(server.port, version)
         assert not server.named(ticket, sealing)
         assert visit(server.port, version, ticket).resumed
+
+
+# --- what else is started with it --------------------------------------------
+
+def test_a_client_on_openssl_notices_nothing(farm):
+    """And so the children of a server do not: a missing ring is not missed."""
+    server = plain(Hitch)(farm, "hitch-for-a-client")
+    server.start()
+    missing = farm.folder + "/no.ring"
+    done = subprocess.run(
+        [STEK, "run", "--ring", missing, "--", "sh", "-c",
+         f"openssl s_client -connect 127.0.0.1:{server.port} </dev/null"],
+        capture_output=True, text=True, check=True,
+        env={**os.environ, "STEK_PRELOAD": PRELOAD})
+    said = [line for line in done.stderr.splitlines() if "stek" in line]
+    assert len(said) == 1 and missing in said[0]     # by stek run itself
+
+
+def test_a_missing_ring_is_said_once_and_the_server_works(farm):
+    server = Hitch(farm, "hitch-without-a-ring")
+    server.start()
+    for version in server.VERSIONS:
+        for _ in range(3):
+            seen = visit(server.port, version)
+            assert seen.full and seen.ticket is None
+    # By stek run, and by each of its processes at most.
+    assert 1 < server.logs().count("No such file") <= 4

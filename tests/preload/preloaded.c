@@ -40,3 +40,18 @@ become_preloaded(char **argv, const char *object)
 	perror(argv[0]);
 	exit(1);
 }
+
+int
+preloaded_main(struct contract_library *library, int argc, char **argv)
+{
+	static const struct point *const lists[] = {
+	    preloaded_points, storm_points, NULL};
+
+	if (argc != 3)
+		return 2;
+	become_preloaded(argv, argv[2]);
+	library->cannot |= CONTRACT_NO_HOSTS;
+	library->cannot |=
+	    strcmp(argv[1], "1.2") == 0 ? CONTRACT_NO_TLS13 : CONTRACT_NO_TLS12;
+	return contract_lists(library, lists);
+}

@@ -8,7 +8,6 @@
  */
 #include <err.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +30,7 @@
 
 #include "bench.h"
 #include "handshake.h"
+#include "rotating.h"
 
 #define ROUNDS     501
 #define BATCH      500 /* tickets a round */
@@ -38,7 +38,6 @@
 #define THREADS    2
 #define WIRE_MAX   16384
 #define TICKET_MAX 2048
-#define LIFETIME   86400 /* s */
 
 struct server {
 	mbedtls_ssl_config conf;
@@ -294,7 +293,7 @@ start(struct bench *b, int version, const struct stek_ring *ring)
 	must(stek_mbedtls_use(&b->side[0].conf, ring, &b->tickets) == STEK_OK);
 	mbedtls_ssl_ticket_init(&b->own);
 	must(mbedtls_ssl_ticket_setup(&b->own, mbedtls_ctr_drbg_random, &drbg,
-	         MBEDTLS_CIPHER_AES_256_GCM, LIFETIME) == 0);
+	         MBEDTLS_CIPHER_AES_256_GCM, ROTATING_LIFETIME) == 0);
 	mbedtls_ssl_conf_session_tickets_cb(&b->side[1].conf,
 	    mbedtls_ssl_ticket_write, mbedtls_ssl_ticket_parse, &b->own);
 	take_session(b);
@@ -399,60 +398,6 @@ report_handshakes(const struct bench *b, size_t threads)
 	    theirs / ours, bench_verdict(theirs / ours >= 1.0));
 }
 
-/* --- the ring ----------------------------------------------------------- */
-
-struct publisher {
-	struct stek_ring *ring;
-	struct stek_key key; /* seals all the time */
-	atomic_bool over;
-};
-
-static void
-make_key(struct stek_key *key, int64_t from)
-{
-	must(stek_key_mint(key) == STEK_OK);
-	key->seal_from = from;
-	key->seal_until = from + LIFETIME;
-	key->open_until = from + 2 * LIFETIME;
-}
-
-/* With another key each time, to seal some day. */
-static void
-publish(struct publisher *publisher)
-{
-	struct stek_set *set = stek_set_new();
-	struct stek_key STEK_WIPED next;
-
-	make_key(&next, publisher->key.seal_from + LIFETIME);
-	must(set != NULL && stek_set_add(set, &publisher->key) == STEK_OK &&
-	     stek_set_add(set, &next) == STEK_OK &&
-	     stek_ring_publish(publisher->ring, set) == STEK_OK);
-	stek_set_free(set);
-}
-
-static void *
-keep_publishing(void *arg)
-{
-	const struct timespec tenth = {0, 100000000};
-	struct publisher *publisher = arg;
-	size_t i;
-
-	for (i = 0; !atomic_load(&publisher->over); i++) {
-		if (i % 10 == 0)
-			publish(publisher);
-		(void)nanosleep(&tenth, NULL);
-	}
-	return NULL;
-}
-
-static void
-make_ring(struct publisher *publisher)
-{
-	must(stek_ring_new(&publisher->ring) == STEK_OK);
-	make_key(&publisher->key, time(NULL) - 60);
-	publish(publisher);
-}
-
 static void
 start_library(void)
 {
@@ -474,27 +419,23 @@ main(void)
 		TLS1_3_VERSION,
 #endif
 	};
-	static struct publisher publisher;
+	static struct rotating rotating;
 	static struct bench b;
-	pthread_t thread;
 	size_t i;
 
 	start_library();
-	make_ring(&publisher);
-	must(pthread_create(&thread, NULL, keep_publishing, &publisher) == 0);
+	rotating_start(&rotating);
 	printf("%s; medians of %d rounds in turn, a publish a second\n",
 	    MBEDTLS_VERSION_STRING_FULL, ROUNDS);
 	printf("                              Mbed TLS's own      stek\n");
 	for (i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
-		start(&b, versions[i], publisher.ring);
+		start(&b, versions[i], rotating.ring);
 		report_ticket(&b, "seal", seal_batch);
 		report_ticket(&b, "open", open_batch);
 		report_handshakes(&b, 1);
 		report_handshakes(&b, THREADS);
 		stop(&b);
 	}
-	atomic_store(&publisher.over, true);
-	must(pthread_join(thread, NULL) == 0);
-	stek_ring_close(publisher.ring);
+	rotating_stop(&rotating);
 	return 0;
 }

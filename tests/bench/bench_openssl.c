@@ -34,6 +34,7 @@
 #include "bench.h"
 #include "../adapters/client.h"
 #include "handshake.h"
+#include "rotating.h"
 
 #define NAME_LEN 16
 #define IV_LEN   16
@@ -407,42 +408,27 @@ report_handshakes(struct bench *b, size_t threads)
 	    theirs / ours, bench_verdict(theirs >= ours));
 }
 
-static struct stek_ring *
-make_ring(struct stek_key *key)
-{
-	struct stek_set *set = stek_set_new();
-	struct stek_ring *ring;
-
-	must(set != NULL && stek_ring_new(&ring) == STEK_OK &&
-	     stek_key_mint(key) == STEK_OK);
-	key->seal_from = time(NULL) - 60;
-	key->seal_until = key->seal_from + 86400;
-	key->open_until = key->seal_until + 86400;
-	must(stek_set_add(set, key) == STEK_OK &&
-	     stek_ring_publish(ring, set) == STEK_OK);
-	stek_set_free(set);
-	return ring;
-}
-
 int
 main(void)
 {
 	static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+	static struct rotating rotating;
 	struct bench b = {0};
-	struct stek_ring *ring = make_ring(&b.key);
 	size_t i;
 
-	printf("%s; medians of %d rounds in turn\n",
+	rotating_start(&rotating);
+	b.key = rotating.key;
+	printf("%s; medians of %d rounds in turn; a publish a second\n",
 	    OpenSSL_version(OPENSSL_VERSION), ROUNDS);
 	printf("                               OpenSSL's own      stek\n");
 	for (i = 0; i < 2; i++) {
-		start(&b, versions[i], ring);
+		start(&b, versions[i], rotating.ring);
 		report_ticket(&b, "seal", seal_batch, 1.5);
 		report_ticket(&b, "open", open_batch, 2.0);
 		report_handshakes(&b, 1);
 		report_handshakes(&b, THREADS);
 		stop(&b);
 	}
-	stek_ring_close(ring);
+	rotating_stop(&rotating);
 	return 0;
 }

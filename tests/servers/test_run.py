@@ -12,6 +12,7 @@ import subprocess
 import pytest
 
 from client import new_ticket, visit
+from examples import FOLDER, names
 from farm import wait_until
 from lighttpd import PRELOAD
 from run import ALL, Hitch, Postfix
@@ -137,6 +138,26 @@ def test_a_client_on_openssl_notices_nothing(farm):
         env={**os.environ, "STEK_PRELOAD": PRELOAD})
     said = [line for line in done.stderr.splitlines() if "stek" in line]
     assert len(said) == 1 and missing in said[0]     # by stek run itself
+
+
+def bound_to_openssls_object(program):
+    """The functions that the loader takes from it for that program."""
+    done = subprocess.run(
+        [program], capture_output=True, text=True, check=False,
+        env={**os.environ, "LD_BIND_NOW": "1", "LD_DEBUG": "bindings",
+             "LD_PRELOAD": PRELOAD + "/openssl.so"})
+    return [line for line in done.stderr.splitlines()
+            if f"binding file {program} " in line and
+            "/openssl.so [0]: normal symbol `SSL_" in line]
+
+
+@pytest.mark.skipif("boringssl" not in names(),
+                    reason="there is no BoringSSL to try it with")
+def test_a_program_on_boringssl_is_not_taken_for_one_on_openssl():
+    """It has functions of the same names, and asks for no version of them."""
+    path = os.path.join(FOLDER, "example-")
+    assert bound_to_openssls_object(path + "openssl")
+    assert not bound_to_openssls_object(path + "boringssl")
 
 
 def test_a_missing_ring_is_said_once_and_the_server_works(farm):

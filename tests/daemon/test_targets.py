@@ -197,7 +197,10 @@ class PidFileIsMissing(Trouble):
         return {"reload": f"signal:HUP:{self.flag}"}
 
     def mend(self):
-        self.child = subprocess.Popen(["sleep", "600"])
+        # Whoever runs the tests may ignore the signal (nohup).
+        self.child = subprocess.Popen(
+            ["sleep", "600"],
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
         with open(self.flag, "w", encoding="ascii") as file:
             file.write(f"{self.child.pid}\n")
 

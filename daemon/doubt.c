@@ -3,19 +3,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "clock.h"
 #include "doubt.h"
-#include "log.h"
 
 #define STEP    60 /* s; less than that ahead is believed at once */
 #define SECONDS 600 /* for which a clock must stand */
 
 void
-doubt_end(struct doubt *doubt)
+doubt_end(struct doubt *doubt, int64_t now, int64_t ran)
 {
-	if (doubt->open)
-		log_line(LOG_INFO, "the clock is believed", NULL);
-	doubt->believed = clock_now() - clock_boot();
+	doubt->believed = now - ran;
 	doubt->open = false;
 	doubt->why[0] = '\0';
 }
@@ -31,7 +27,6 @@ start(struct doubt *doubt, int64_t offset, int64_t ran)
 	    "farm's keys stay as they are until it has stood for ten minutes. "
 	    "Set it right, or if it is, \"stek rotate\" ends the wait",
 	    offset - doubt->believed);
-	log_line(LOG_ERR, "the clock is not believed", "why", doubt->why, NULL);
 }
 
 static bool
@@ -42,9 +37,9 @@ has_moved(const struct doubt *doubt, int64_t offset)
 }
 
 int64_t
-doubt_look(struct doubt *doubt)
+doubt_look(struct doubt *doubt, int64_t now, int64_t ran)
 {
-	int64_t ran = clock_boot(), offset = clock_now() - ran;
+	int64_t offset = now - ran;
 
 	if (offset - doubt->believed >= STEP) {
 		if (!doubt->open || has_moved(doubt, offset))
@@ -52,17 +47,18 @@ doubt_look(struct doubt *doubt)
 		if (ran < doubt->until)
 			return doubt->until - ran;
 	}
-	doubt_end(doubt);
+	doubt_end(doubt, now, ran);
 	return 0;
 }
 
 void
-doubt_begin(struct doubt *doubt, const struct stek_set *set)
+doubt_begin(
+    struct doubt *doubt, const struct stek_set *set, int64_t now, int64_t ran)
 {
-	int64_t ran = clock_boot(), last = 0;
+	int64_t last = 0;
 	size_t i;
 
-	doubt_end(doubt);
+	doubt_end(doubt, now, ran);
 	for (i = 0; i < set->count; i++)
 		if (set->keys[i].open_until > last)
 			last = set->keys[i].open_until;

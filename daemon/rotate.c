@@ -200,6 +200,32 @@ plan_and_save(struct rotate *rotate, struct stek_set *next)
 	return tries < PLAN_TRIES ? wake : now + 1;
 }
 
+/* Seconds for which the clock is still in doubt; said when that changes. */
+static int64_t
+look_at_clock(struct rotate *rotate)
+{
+	struct doubt *doubt = &rotate->doubt;
+	char before[DOUBT_WHY_LEN];
+	int64_t left;
+
+	memcpy(before, doubt->why, sizeof(before));
+	left = doubt_look(doubt, clock_now(), clock_boot());
+	if (doubt->open && strcmp(before, doubt->why) != 0)
+		log_line(LOG_ERR, "the clock is not believed", "why",
+		    doubt->why, NULL);
+	else if (!doubt->open && before[0] != '\0')
+		log_line(LOG_INFO, "the clock is believed", NULL);
+	return left;
+}
+
+static void
+believe_clock(struct rotate *rotate)
+{
+	if (rotate->doubt.open)
+		log_line(LOG_INFO, "the clock is believed", NULL);
+	doubt_end(&rotate->doubt, clock_now(), clock_boot());
+}
+
 /* The clock is in doubt: servers go by it, but the farm's set does not. */
 static int64_t
 wait_out(struct rotate *rotate, int64_t left)
@@ -220,7 +246,7 @@ move_on(struct rotate *rotate)
 
 	if (!rotate->loop->conf->mint)
 		return follow(rotate, clock_now());
-	left = doubt_look(&rotate->doubt);
+	left = look_at_clock(rotate);
 	if (left > 0)
 		return wait_out(rotate, left);
 	next = stek_set_new();
@@ -285,7 +311,7 @@ carry_out(struct rotate *rotate,
 	*changed = false;
 	if (next == NULL)
 		return STEK_ERR_MEMORY;
-	doubt_end(&rotate->doubt);
+	believe_clock(rotate);
 	for (tries = 0; tries < PLAN_TRIES; tries++) {
 		err = request(rotate, clock_now(), arg, next);
 		*changed =
@@ -381,7 +407,7 @@ rotate_start(struct rotate *rotate, struct loop *loop)
 	}
 	if (!rotate_store_first(rotate))
 		return false;
-	doubt_begin(&rotate->doubt, rotate->set);
+	doubt_begin(&rotate->doubt, rotate->set, clock_now(), clock_boot());
 	if (rotate->stored > 0)
 		log_set("keys read from the store", rotate->set, clock_now());
 	rotate->timer = event_new(loop->base, rotate->timerfd,

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: ISC */
+/* See farm.h. */
+#include <sodium.h>
+#include <string.h>
+
+#include "farm_offer.h"
+#include "farm_pause.h"
+
+#define SECOND     INT64_C(1000)
+#define OFFSET_MIN 60 /* s; so far a clock may always be off */
+
+static int64_t
+at_most(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static void
+restart(struct farm *farm)
+{
+	farm->want = FARM_NOTHING;
+	farm->attempts = 0;
+	farm->confirmed = false;
+	farm->asked = false;
+}
+
+const char *
+farm_trouble(const struct farm *farm)
+{
+	int64_t limit = farm->conf.policy.lead;
+
+	if (farm->doubt.open)
+		return farm->doubt.why;
+	limit = limit > OFFSET_MIN ? limit : OFFSET_MIN;
+	if (farm->offset > limit || farm->offset < -limit)
+		return "this host's clock and the store's are further apart "
+		       "than the policy's lead; the other nodes make the "
+		       "farm's keys";
+	return NULL;
+}
+
+bool
+farm_is_stale(const struct farm *farm, int64_t ran)
+{
+	return farm->conf.stale_after > 0 &&
+	       ran - farm->contact >= farm->conf.stale_after * SECOND;
+}
+
+void
+farm_view(const struct farm *farm, int64_t ran, struct stek_set *view)
+{
+	size_t i;
+
+	stek_set_copy(view, &farm->set);
+	if (farm_is_stale(farm, ran))
+		stek_set_clear(view);
+	for (i = view->count; i > 0; i--)
+		if (farm_has_revoked(farm, view->keys[i - 1].name))
+			(void)stek_set_remove(view, view->keys[i - 1].name);
+}
+
+/* Of a set, what was revoked here. */
+static bool
+has_any_revoked(const struct farm *farm, const struct stek_set *set)
+{
+	size_t i;
+
+	for (i = 0; i < set->count; i++)
+		if (farm_has_revoked(farm, set->keys[i].name))
+			return true;
+	return false;
+}
+
+/* When the last of the keys that `next`, if any, has not would have died. */
+static int64_t
+last_taken(const struct stek_set *old, const struct stek_set *next, int64_t now)
+{
+	int64_t last = 0;
+	size_t i;
+
+	for (i = 0; i < old->count; i++)
+		if (stek_key_state(&old->keys[i], now) != STEK_DEAD &&
+		    (next == NULL ||
+		        stek_set_find(next, old->keys[i].name) == NULL) &&
+		    old->keys[i].open_until > last)
+			last = old->keys[i].open_until;
+	return last;
+}
+
+static bool
+has_new(const struct stek_set *next, const struct stek_set *old)
+{
+	size_t i;
+
+	for (i = 0; i < next->count; i++)
+		if (stek_set_find(old, next->keys[i].name) == NULL)
+			return true;
+	return false;
+}
+
+static bool
+is_same(const struct stek_set *a, const struct stek_set *b)
+{
+	return a->version == b->version && a->count == b->count &&
+	       sodium_memcmp(a->keys, b->keys, sizeof(a->keys)) == 0;
+}
+
+static void
+adopt(struct farm *farm, const struct stek_set *next, int64_t now,
+    struct farm_todo *todo)
+{
+	bool wished = farm->rotate || farm->revoking;
+
+	todo->taken = last_taken(&farm->set, next, now);
+	if (farm->rotate && has_new(next, &farm->set))
+		farm->rotate = false;
+	stek_set_copy(&farm->set, next);
+	farm->revoking = has_any_revoked(farm, next);
+	farm->due = 0;
+	restart(farm);
+	todo->adopted = true;
+	todo->publish = true;
+	todo->done |= wished && !farm->rotate && !farm->revoking;
+}
+
+/* The store took it.  It tells so twice, as found and as swapped. */
+static void
+take_offer(struct farm *farm, int64_t now, struct farm_todo *todo)
+{
+	todo->swapped = farm->offered;
+	if (farm->offered == FARM_ROTATE && farm->rotate) {
+		farm->rotate = false;
+		todo->done = true;
+	}
+	farm->offered = FARM_NOTHING;
+	if (!is_same(&farm->offer, &farm->set))
+		adopt(farm, &farm->offer, now, todo);
+	restart(farm);
+}
+
+/* What the store has is known now. */
+static void
+found(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
+{
+	const struct stek_set *set = event->set;
+
+	farm->looked = true;
+	farm->mine = event->mine;
+	farm->stored = set == NULL ? 0 : set->version;
+	if (farm->swap != FARM_IDLE && set != NULL &&
+	    is_same(set, &farm->offer))
+		take_offer(farm, event->now, todo);
+	if (farm->swap == FARM_UNSURE)
+		farm->swap = FARM_IDLE;
+	if (set == NULL || set->version < farm->set.version ||
+	    is_same(set, &farm->set))
+		return;
+	adopt(farm, set, event->now, todo);
+}
+
+static void
+swapped(
+    struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
+{
+	farm->swap = FARM_IDLE;
+	/* What came behind it may have been found meanwhile. */
+	if (farm->stored > farm->offer.version)
+		return;
+	farm->stored = farm->offer.version;
+	farm->mine = true;
+	take_offer(farm, event->now, todo);
+}
+
+/*
+ * Nobody waits any longer for an operator's wish to come true everywhere.
+ * What was revoked is gone here at once; the farm hears of it later.
+ */
+static void
+fall_short(struct farm *farm, int64_t now, struct farm_todo *todo)
+{
+	const struct stek_key *key;
+	size_t i;
+
+	if (!farm->rotate && !farm->revoking)
+		return;
+	todo->undone = true;
+	farm->rotate = false;
+	for (i = 0; i < farm->set.count; i++) {
+		key = &farm->set.keys[i];
+		if (!farm_has_revoked(farm, key->name) ||
+		    stek_key_state(key, now) == STEK_DEAD)
+			continue;
+		todo->publish = true;
+		if (key->open_until > todo->taken)
+			todo->taken = key->open_until;
+	}
+}
+
+static void
+failed(
+    struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
+{
+	farm->swap = event->what == FARM_UNKNOWN ? FARM_UNSURE : FARM_IDLE;
+	/* Somebody else was faster: what is there will be told. */
+	farm->looked &= event->what == FARM_REFUSED;
+	todo->read = event->what != FARM_REFUSED;
+	farm->attempts++;
+	farm->attempt = event->ran + farm_pause(farm);
+	if (event->what == FARM_REFUSED)
+		fall_short(farm, event->now, todo);
+}
+
+static void
+note_revoked(struct farm *farm, const uint8_t *name)
+{
+	size_t i, at;
+
+	for (i = 0; i < farm->set.count; i++) {
+		if (name != NULL &&
+		    memcmp(farm->set.keys[i].name, name, STEK_NAME_LEN) != 0)
+			continue;
+		at = farm->revoked_count++ % FARM_REVOKED_MAX;
+		memcpy(
+		    farm->revoked[at], farm->set.keys[i].name, STEK_NAME_LEN);
+		farm->revoking = true;
+	}
+}
+
+static void
+wish(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
+{
+	doubt_end(&farm->doubt, event->now, event->ran / SECOND);
+	if (event->what == FARM_DO_ROTATE) {
+		farm->rotate = true;
+		farm->at_once = event->at_once;
+	} else {
+		note_revoked(farm, event->name);
+	}
+	if (farm->swap == FARM_IDLE)
+		restart(farm);
+	if (!farm->live || !farm->looked)
+		fall_short(farm, event->now, todo);
+}
+
+/* Once: servers forget all keys as if they were revoked. */
+static void
+go_stale(
+    struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
+{
+	if (farm->stale || !farm_is_stale(farm, event->ran))
+		return;
+	farm->stale = true;
+	todo->taken = last_taken(&farm->set, NULL, event->now);
+}
+
+static void
+note(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
+{
+	switch (event->what) {
+	case FARM_TIME:
+		farm->due = 0;
+		todo->publish = true;
+		go_stale(farm, event, todo);
+		break;
+	case FARM_FOUND:
+		found(farm, event, todo);
+		break;
+	case FARM_GARBAGE:
+		farm->looked = false;
+		farm->swap = FARM_IDLE;
+		fall_short(farm, event->now, todo);
+		break;
+	case FARM_CONTACT:
+		todo->publish = farm->stale;
+		farm->stale = false;
+		farm->live = true;
+		farm->contact = event->ran;
+		break;
+	case FARM_CUT_OFF:
+		farm->live = false;
+		farm->asked = false;
+		fall_short(farm, event->now, todo);
+		break;
+	case FARM_CLOCK:
+		farm->offset = event->now - event->clock;
+		break;
+	case FARM_SWAPPED:
+		swapped(farm, event, todo);
+		break;
+	case FARM_CONFLICT:
+	case FARM_REFUSED:
+	case FARM_UNKNOWN:
+		failed(farm, event, todo);
+		break;
+	case FARM_NODES:
+		farm->confirmed = farm->asked && event->yes;
+		farm->asked = false;
+		break;
+	case FARM_WRITER:
+		/* Who wrote it is gone: look after it. */
+		farm->confirmed = farm->asked && !event->yes;
+		farm->asked = false;
+		break;
+	case FARM_DO_ROTATE:
+	case FARM_DO_REVOKE:
+		wish(farm, event, todo);
+		break;
+	}
+}
+
+/*
+ * Is the held key not to wait any longer?  Not either while nothing seals, for
+ * then nobody would be spared anything.
+ */
+static bool
+is_overdue(const struct farm *farm, int64_t now)
+{
+	int64_t from = farm_held_from(farm_held(&farm->set));
+
+	return farm->conf.postpone != FARM_WAIT &&
+	       (now >= from + farm->conf.postpone ||
+	           stek_set_sealing(&farm->set, now) == NULL);
+}
+
+static enum farm_want
+find_want(struct farm *farm, int64_t now)
+{
+	if (!farm->conf.mint)
+		return FARM_NOTHING;
+	if (farm->revoking)
+		return FARM_REVOKE;
+	if (farm->stored < farm->set.version && farm->set.count > 0)
+		return FARM_RESTORE;
+	/* Without its own copy: others have, and restore it. */
+	if (farm->stored < farm->set.version && farm->stored > 0)
+		return FARM_NOTHING;
+	if (farm->rotate)
+		return FARM_ROTATE;
+	if (farm_trouble(farm) != NULL)
+		return FARM_NOTHING;
+	if (farm_held(&farm->set) != NULL)
+		return is_overdue(farm, now) ? FARM_FORCE : FARM_CONFIRM;
+	if (now >= farm->due && farm_offer_plan(farm, now))
+		return FARM_PLAN;
+	return FARM_NOTHING;
+}
+
+/* True if there is an offer. */
+static bool
+confirm(struct farm *farm, int64_t now, struct farm_todo *todo)
+{
+	if (farm->mine && farm->confirmed)
+		return farm_offer_confirm(farm, now);
+	if (farm->confirmed) {
+		farm_offer_again(farm);
+		return true;
+	}
+	if (farm->asked)
+		return false;
+	farm->asked = true;
+	todo->list = farm->mine;
+	todo->ask = !farm->mine;
+	farm->attempts++;
+	return false;
+}
+
+static bool
+make_offer(struct farm *farm, int64_t now, struct farm_todo *todo)
+{
+	switch (farm->want) {
+	case FARM_REVOKE:
+		return farm_offer_revoke(farm, now);
+	case FARM_RESTORE:
+		stek_set_copy(&farm->offer, &farm->set);
+		return true;
+	case FARM_ROTATE:
+		if (farm_offer_rotate(farm, now))
+			return true;
+		farm->rotate = false;
+		todo->done = true;
+		return false;
+	case FARM_CONFIRM:
+		return confirm(farm, now, todo);
+	case FARM_FORCE:
+		return farm_offer_confirm(farm, now);
+	case FARM_PLAN:
+		return farm_offer_plan(farm, now);
+	case FARM_NOTHING:
+		break;
+	}
+	return false;
+}
+
+/* By the store's clock, if this host's is wrong. */
+static int64_t
+now_of_farm(const struct farm *farm, int64_t now)
+{
+	return farm_trouble(farm) != NULL && !farm->doubt.open
+	           ? now - farm->offset
+	           : now;
+}
+
+static void
+act(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
+{
+	int64_t now = now_of_farm(farm, event->now);
+	enum farm_want want;
+
+	if (!farm->live || !farm->looked || farm->swap != FARM_IDLE)
+		return;
+	want = find_want(farm, now);
+	if (want != farm->want) {
+		farm->want = want;
+		farm->attempts = 0;
+		farm->attempt = event->ran + farm_pause(farm);
+	}
+	if (want == FARM_NOTHING)
+		return;
+	if (event->ran < farm->attempt && !farm->confirmed) {
+		todo->pause = farm->attempt - event->ran;
+		return;
+	}
+	todo->swap = make_offer(farm, now, todo);
+	if (todo->swap) {
+		farm->swap = FARM_SWAPPING;
+		farm->offered = want;
+		return;
+	}
+	farm->attempt = event->ran + farm_pause(farm);
+	todo->pause = farm_pause(farm);
+}
+
+/* When to look again, whatever happens. */
+static void
+set_wake(const struct farm *farm, const struct farm_event *event, int64_t left,
+    struct farm_todo *todo)
+{
+	const struct stek_key *held = farm_held(&farm->set);
+	int64_t now = event->now, stale;
+
+	todo->wake = stek_set_wake(&farm->set, now);
+	if (farm->due > now && farm->due < todo->wake)
+		todo->wake = farm->due;
+	if (left > 0)
+		todo->wake = at_most(todo->wake, now + left);
+	if (held != NULL && farm->conf.postpone != FARM_WAIT &&
+	    !is_overdue(farm, now))
+		todo->wake = at_most(
+		    todo->wake, farm_held_from(held) + farm->conf.postpone);
+	stale = farm->contact + farm->conf.stale_after * SECOND - event->ran;
+	if (farm->conf.stale_after > 0 && stale > 0)
+		todo->pause = at_most(todo->pause, stale);
+}
+
+void
+farm_step(
+    struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
+{
+	int64_t left;
+
+	memset(todo, 0, sizeof(*todo));
+	todo->pause = FARM_NEVER;
+	note(farm, event, todo);
+	left = doubt_look(&farm->doubt, event->now, event->ran / SECOND);
+	act(farm, event, todo);
+	set_wake(farm, event, left, todo);
+}
+
+void
+farm_begin(struct farm *farm, const struct farm_conf *conf,
+    const struct stek_set *set, int64_t now, int64_t ran)
+{
+	farm->conf = *conf;
+	stek_set_copy(&farm->set, set);
+	/* A moment to find the store in, before keys count as too old. */
+	farm->contact = ran - (conf->stale_after - 5) * SECOND;
+	if (conf->stale_after < 5)
+		farm->contact = ran;
+	doubt_begin(&farm->doubt, set, now, ran / SECOND);
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: ISC */
+/* See farm_offer.h. */
+#include <string.h>
+
+#include "farm_offer.h"
+
+const struct stek_key *
+farm_held(const struct stek_set *set)
+{
+	const struct stek_key *last = &set->keys[set->count - 1];
+
+	if (set->count == 0 || last->seal_from != last->seal_until)
+		return NULL;
+	return last;
+}
+
+int64_t
+farm_held_from(const struct stek_key *held)
+{
+	return held->seal_from - FARM_HOLD;
+}
+
+bool
+farm_has_revoked(const struct farm *farm, const uint8_t name[STEK_NAME_LEN])
+{
+	size_t i;
+
+	for (i = 0; i < FARM_REVOKED_MAX && i < farm->revoked_count; i++)
+		if (memcmp(farm->revoked[i], name, STEK_NAME_LEN) == 0)
+			return true;
+	return false;
+}
+
+/* Take out a key and put it back with other times. */
+static bool
+retime(struct stek_set *set, const struct stek_key *which, int64_t from,
+    int64_t until, int64_t open)
+{
+	struct stek_key STEK_WIPED key = *which;
+
+	(void)stek_set_remove(set, key.name);
+	key.seal_from = from;
+	key.seal_until = until;
+	key.open_until = open;
+	return stek_set_add(set, &key) == STEK_OK;
+}
+
+static bool
+hold(struct stek_set *set, const struct stek_key *key, int64_t from)
+{
+	return retime(
+	    set, key, from + FARM_HOLD, from + FARM_HOLD, from + FARM_HOLD);
+}
+
+/* An ordinary key again, pending or sealing. */
+static bool
+release(struct stek_set *set, const struct stek_policy *policy, int64_t from)
+{
+	return retime(set, farm_held(set), from, from + 2 * policy->rotate,
+	    from + 2 * policy->rotate + policy->tickets);
+}
+
+/* The first key of `next` that is not in `set`. */
+static const struct stek_key *
+find_new(const struct stek_set *next, const struct stek_set *set)
+{
+	size_t i;
+
+	for (i = 0; i < next->count; i++)
+		if (stek_set_find(set, next->keys[i].name) == NULL)
+			return &next->keys[i];
+	return NULL;
+}
+
+static void
+bury(struct stek_set *set, int64_t now)
+{
+	size_t i;
+
+	for (i = set->count; i > 0; i--)
+		if (stek_key_state(&set->keys[i - 1], now) == STEK_DEAD)
+			(void)stek_set_remove(set, set->keys[i - 1].name);
+}
+
+/*
+ * The plan has made `next` of the set, with a new key.  While another one
+ * seals, that one is held, and all else stays as it is.
+ */
+static bool
+offer_held(struct farm *farm, const struct stek_key *new, int64_t now)
+{
+	struct stek_key STEK_WIPED key = *new;
+	struct stek_set *offer = &farm->offer;
+
+	stek_set_copy(offer, &farm->set);
+	bury(offer, now);
+	if (offer->count == STEK_KEYS_MAX)
+		(void)stek_set_remove(offer, offer->keys[0].name);
+	offer->version = farm->set.version + 1;
+	return stek_set_add(offer, &key) == STEK_OK &&
+	       hold(offer, stek_set_find(offer, key.name), key.seal_from);
+}
+
+bool
+farm_offer_plan(struct farm *farm, int64_t now)
+{
+	struct stek_set *offer = &farm->offer;
+	const struct stek_key *new;
+
+	if (stek_plan(&farm->set, &farm->conf.policy, now, offer, &farm->due) !=
+	    STEK_OK) {
+		farm->due = now + 60;
+		return false;
+	}
+	new = find_new(offer, &farm->set);
+	if (new == NULL)
+		return false;
+	if (stek_set_sealing(&farm->set, now) == NULL)
+		return true;
+	return offer_held(farm, new, now);
+}
+
+/* The key that is held already comes sooner, or nothing is to be done. */
+static bool
+hasten(struct farm *farm, const struct stek_key *held, int64_t from)
+{
+	if (farm_held_from(held) <= from)
+		return false;
+	stek_set_copy(&farm->offer, &farm->set);
+	farm->offer.version++;
+	return hold(&farm->offer, farm_held(&farm->offer), from);
+}
+
+bool
+farm_offer_rotate(struct farm *farm, int64_t now)
+{
+	const struct stek_policy *policy = &farm->conf.policy;
+	const struct stek_key *held = farm_held(&farm->set), *new;
+	int64_t from = farm->at_once ? now : now + policy->lead;
+
+	if (held != NULL)
+		return hasten(farm, held, from);
+	if (stek_plan_rotate(&farm->set, policy, now, from, &farm->offer) !=
+	        STEK_OK ||
+	    farm->offer.version == farm->set.version)
+		return false;
+	new = find_new(&farm->offer, &farm->set);
+	if (new == NULL || stek_set_sealing(&farm->set, now) == NULL)
+		return true;
+	return offer_held(farm, new, now);
+}
+
+/* A key that the plan made beside, for later, is left for later. */
+static void
+drop_pending(struct farm *farm, int64_t now)
+{
+	struct stek_set *offer = &farm->offer;
+	size_t i;
+
+	for (i = offer->count; i > 0; i--)
+		if (offer->keys[i - 1].seal_from > now &&
+		    stek_set_find(&farm->set, offer->keys[i - 1].name) == NULL)
+			(void)stek_set_remove(offer, offer->keys[i - 1].name);
+}
+
+static bool
+same_seals(const struct stek_set *a, const struct stek_set *b, int64_t now)
+{
+	const struct stek_key *first = stek_set_sealing(a, now);
+	const struct stek_key *second = stek_set_sealing(b, now);
+
+	return first != NULL && second != NULL &&
+	       memcmp(first->name, second->name, STEK_NAME_LEN) == 0;
+}
+
+/*
+ * Only another sealing key shows on the wire that a server has read its keys
+ * anew, and so has dropped the revoked one.  A held key will do: most nodes
+ * have it.
+ */
+bool
+farm_offer_revoke(struct farm *farm, int64_t now)
+{
+	const struct stek_policy *policy = &farm->conf.policy;
+	struct stek_set *offer = &farm->offer;
+	const struct stek_key *held;
+	size_t i;
+
+	stek_set_copy(offer, &farm->set);
+	for (i = offer->count; i > 0; i--)
+		if (farm_has_revoked(farm, offer->keys[i - 1].name))
+			(void)stek_set_remove(offer, offer->keys[i - 1].name);
+	held = farm_held(offer);
+	if (held != NULL &&
+	    !release(offer, policy, now + (policy->lead > 0 ? 1 : 0)))
+		return false;
+	if (stek_plan(offer, policy, now, offer, NULL) != STEK_OK)
+		return false;
+	if (same_seals(offer, &farm->set, now) &&
+	    stek_plan_rotate(offer, policy, now, now, offer) != STEK_OK)
+		return false;
+	drop_pending(farm, now);
+	offer->version = farm->set.version + 1;
+	return true;
+}
+
+bool
+farm_offer_confirm(struct farm *farm, int64_t now)
+{
+	const struct stek_policy *policy = &farm->conf.policy;
+	struct stek_set *offer = &farm->offer;
+	const struct stek_key *key;
+	int64_t from;
+	size_t i;
+
+	stek_set_copy(offer, &farm->set);
+	from = farm_held_from(farm_held(offer));
+	if (from < now)
+		from = now;
+	if (!release(offer, policy, from))
+		return false;
+	/* What it takes over from seals no longer, wherever it is late. */
+	for (i = 0; i < offer->count; i++) {
+		key = &offer->keys[i];
+		if (key->seal_from >= from || key->seal_until <= from)
+			continue;
+		if (!retime(offer, key, key->seal_from, from,
+		        key->open_until < from + policy->tickets
+		            ? key->open_until
+		            : from + policy->tickets))
+			return false;
+	}
+	bury(offer, now);
+	offer->version = farm->set.version + 1;
+	return true;
+}
+
+void
+farm_offer_again(struct farm *farm)
+{
+	stek_set_copy(&farm->offer, &farm->set);
+	farm->offer.version++;
+}

@@ -47,6 +47,7 @@ struct link {
 	CURLM *multi;
 	struct event *timer;
 	struct call *calls;
+	bool used; /* by a call that was answered */
 	bool telling, dead;
 };
 
@@ -310,6 +311,8 @@ tell_end(struct call *call, CURLcode code)
 		(void)snprintf(why, sizeof(why),
 		    "the answer is no message of gRPC: is etcd there?");
 	}
+	if (http_has_frames(&call->answer))
+		link->used = true;
 	call->dead = true;
 	link->told.end(link->arg, call->number, &end);
 }
@@ -415,13 +418,24 @@ is_tls(const struct link *link)
 	return strncmp(link->conf.endpoint, "https:", 6) == 0;
 }
 
+/*
+ * libcurl 7.88 breaks a connection that it is to use again with prior
+ * knowledge; but then it knows already what the connection speaks.
+ */
+static long
+http_version(const struct link *link)
+{
+	if (is_tls(link))
+		return CURL_HTTP_VERSION_2TLS;
+	return link->used ? CURL_HTTP_VERSION_2_0
+	                  : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
+}
+
 static bool
 set_grpc(struct call *call)
 {
 	if (!SET(HTTPHEADER, call->headers) || !SET(POST, 1L) ||
-	    !SET(HTTP_VERSION, is_tls(call->link)
-	                           ? (long)CURL_HTTP_VERSION_2TLS
-	                           : (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE))
+	    !SET(HTTP_VERSION, http_version(call->link)))
 		return false;
 	if (call->ms != 0)
 		return SET(POSTFIELDSIZE, (long)call->len) &&

@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * See store_etcd_call.h.  libcurl's callbacks only gather: what was gathered
+ * is told once libcurl has returned, when it may be called again.
+ */
+#include <curl/curl.h>
+#include <event2/event.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "store_etcd_call.h"
+#include "store_etcd_frame.h"
+#include "store_etcd_http.h"
+
+#define CONNECT_MS   2000L
+#define UPLOAD_BYTES 16384L /* the least that libcurl takes */
+#define STREAMS_MAX  1000L
+#define AT_ONCE      ((size_t)4 * 1024 * 1024)
+#define TOKEN_MAX    1024
+#define URL_MAX      1024
+
+struct call {
+	struct call *next;
+	struct link *link;
+	CURL *easy;
+	int number;
+	unsigned int ms;
+	size_t limit;
+	bool dead; /* ended or cancelled; not freed yet */
+	uint8_t *frame; /* the request */
+	size_t len, sent;
+	struct curl_slist *headers;
+	struct frame_buf in;
+	struct http_answer answer;
+	int64_t began;
+	char error[CURL_ERROR_SIZE];
+};
+
+struct link {
+	struct event_base *base;
+	struct link_conf conf;
+	struct link_told told;
+	void *arg;
+	CURLM *multi;
+	struct event *timer;
+	struct call *calls;
+	bool used; /* by a call that was answered */
+	bool telling, dead;
+};
+
+/* --- what libcurl calls --- */
+
+static size_t
+take_header(char *line, size_t size, size_t count, void *arg)
+{
+	struct call *call = arg;
+
+	http_header(&call->answer, line, size * count);
+	return size * count;
+}
+
+/* Of a call's answer, and of what comes of a stream's at once. */
+static size_t
+room(const struct call *call)
+{
+	return call->limit + FRAME_HEAD + (call->ms == 0 ? AT_ONCE : 0);
+}
+
+static size_t
+take_body(char *bytes, size_t size, size_t count, void *arg)
+{
+	struct call *call = arg;
+	size_t len = size * count;
+	enum frame_found found;
+
+	if (call->answer.plain)
+		return len;
+	if (!http_has_frames(&call->answer))
+		return 0;
+	call->answer.too_long = call->in.len - call->in.at + len > room(call);
+	if (call->answer.too_long ||
+	    !frame_add(&call->in, (const uint8_t *)bytes, len))
+		return 0;
+	*call->link->conf.bytes_in += len;
+	found = frame_look(&call->in, call->limit);
+	call->answer.too_long = found == FRAME_LONG;
+	call->answer.garbled = found == FRAME_BAD;
+	return call->answer.too_long || call->answer.garbled ? 0 : len;
+}
+
+/* A stream's request; after it, the stream is left open. */
+static size_t
+give_body(char *to, size_t size, size_t count, void *arg)
+{
+	struct call *call = arg;
+	size_t len = call->len - call->sent;
+
+	if (len == 0)
+		return CURL_READFUNC_PAUSE;
+	if (len > size * count)
+		len = size * count;
+	memcpy(to, call->frame + call->sent, len);
+	call->sent += len;
+	return len;
+}
+
+static void pump(struct link *);
+
+static void
+on_socket(evutil_socket_t fd, short what, void *arg)
+{
+	struct link *link = arg;
+	int running, bits = 0;
+
+	if ((what & EV_READ) != 0)
+		bits |= CURL_CSELECT_IN;
+	if ((what & EV_WRITE) != 0)
+		bits |= CURL_CSELECT_OUT;
+	(void)curl_multi_socket_action(link->multi, fd, bits, &running);
+	pump(link);
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct link *link = arg;
+	int running;
+
+	(void)fd;
+	(void)what;
+	(void)curl_multi_socket_action(
+	    link->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	pump(link);
+}
+
+static int
+set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *assigned)
+{
+	struct link *link = arg;
+	struct event *event = assigned;
+	short bits = EV_PERSIST;
+
+	(void)easy;
+	if (event != NULL)
+		event_free(event);
+	(void)curl_multi_assign(link->multi, fd, NULL);
+	if (what == CURL_POLL_REMOVE)
+		return 0;
+	if (what != CURL_POLL_OUT)
+		bits |= EV_READ;
+	if (what != CURL_POLL_IN)
+		bits |= EV_WRITE;
+	event = event_new(link->base, fd, bits, on_socket, link);
+	if (event == NULL)
+		return -1;
+	(void)curl_multi_assign(link->multi, fd, event);
+	return event_add(event, NULL);
+}
+
+static int
+set_timer(CURLM *multi, long ms, void *arg)
+{
+	struct link *link = arg;
+	struct timeval wait = {ms / 1000, (ms % 1000) * 1000};
+
+	(void)multi;
+	if (ms < 0)
+		return event_del(link->timer);
+	return event_add(link->timer, &wait);
+}
+
+/* --- links --- */
+
+struct link *
+link_new(struct event_base *base, const struct link_conf *conf,
+    const struct link_told *told, void *arg)
+{
+	struct link *link = calloc(1, sizeof(*link));
+	CURLM *multi;
+
+	if (link == NULL)
+		return NULL;
+	link->base = base;
+	link->conf = *conf;
+	link->told = *told;
+	link->arg = arg;
+	link->timer = evtimer_new(base, on_timer, link);
+	link->multi = multi = curl_multi_init();
+	if (link->timer == NULL || multi == NULL ||
+	    curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, set_socket) !=
+	        CURLM_OK ||
+	    curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, link) != CURLM_OK ||
+	    curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_timer) !=
+	        CURLM_OK ||
+	    curl_multi_setopt(multi, CURLMOPT_TIMERDATA, link) != CURLM_OK ||
+	    curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, 1L) !=
+	        CURLM_OK ||
+	    curl_multi_setopt(multi, CURLMOPT_MAX_CONCURRENT_STREAMS,
+	        STREAMS_MAX) != CURLM_OK) {
+		link_free(link);
+		return NULL;
+	}
+	return link;
+}
+
+static void
+call_free(struct call *call)
+{
+	struct curl_slist *header;
+
+	if (call->easy != NULL) {
+		(void)curl_multi_remove_handle(call->link->multi, call->easy);
+		curl_easy_cleanup(call->easy);
+	}
+	for (header = call->headers; header != NULL; header = header->next)
+		sodium_memzero(header->data, strlen(header->data));
+	curl_slist_free_all(call->headers);
+	frame_free(call->frame, call->len);
+	frame_clear(&call->in);
+	free(call);
+}
+
+static void
+sweep(struct link *link)
+{
+	struct call **at = &link->calls, *call;
+
+	while ((call = *at) != NULL) {
+		if (!call->dead) {
+			at = &call->next;
+			continue;
+		}
+		*at = call->next;
+		call_free(call);
+	}
+}
+
+void
+link_free(struct link *link)
+{
+	struct call *call;
+
+	if (link == NULL)
+		return;
+	for (call = link->calls; call != NULL; call = call->next)
+		call->dead = true;
+	link->dead = true;
+	if (link->telling)
+		return; /* whose end does the rest */
+	sweep(link);
+	(void)curl_multi_cleanup(link->multi);
+	if (link->timer != NULL)
+		event_free(link->timer);
+	free(link);
+}
+
+void
+link_cancel(struct link *link, int number)
+{
+	struct call *call;
+
+	for (call = link->calls; call != NULL; call = call->next)
+		if (call->number == number)
+			call->dead = true;
+	if (!link->telling)
+		sweep(link);
+}
+
+/* --- telling --- */
+
+static void
+tell_messages(struct call *call)
+{
+	struct link *link = call->link;
+	const uint8_t *bytes;
+	size_t len;
+
+	while (!call->dead &&
+	       frame_take(&call->in, call->limit, &bytes, &len) == FRAME_ONE)
+		link->told.message(link->arg, call->number, bytes, len);
+}
+
+/* Exactly one message, or else it was no answer to a call. */
+static bool
+take_answer(struct call *call, struct call_end *end)
+{
+	if (call->ms == 0)
+		return true;
+	return frame_take(&call->in, call->limit, &end->bytes, &end->len) ==
+	           FRAME_ONE &&
+	       call->in.at == call->in.len;
+}
+
+static void
+tell_end(struct call *call, CURLcode code)
+{
+	struct link *link = call->link;
+	char why[CONF_WHY_LEN];
+	struct call_end end = {.why = why, .began = call->began, .date = -1};
+
+	call->answer.limit = call->limit;
+	end.status =
+	    http_status(&call->answer, call->easy, code, call->error, why);
+	if (call->answer.plain)
+		end.date = call->answer.date;
+	else if (end.status == CALL_OK && !take_answer(call, &end)) {
+		end.status = CALL_BROKEN;
+		(void)snprintf(why, sizeof(why),
+		    "the answer is no message of gRPC: is etcd there?");
+	}
+	if (http_has_frames(&call->answer))
+		link->used = true;
+	call->dead = true;
+	link->told.end(link->arg, call->number, &end);
+}
+
+static void
+pump(struct link *link)
+{
+	struct call *call;
+	CURLMsg *msg;
+	CURLcode code;
+	int left;
+
+	link->telling = true;
+	for (call = link->calls; call != NULL; call = call->next)
+		if (call->ms == 0)
+			tell_messages(call);
+	while (!link->dead &&
+	       (msg = curl_multi_info_read(link->multi, &left)) != NULL) {
+		code = msg->data.result;
+		(void)curl_easy_getinfo(
+		    msg->easy_handle, CURLINFO_PRIVATE, &call);
+		if (call->dead)
+			continue;
+		tell_end(call, code);
+	}
+	link->telling = false;
+	if (link->dead)
+		link_free(link);
+	else
+		sweep(link);
+}
+
+/* --- calls --- */
+
+static bool
+add_header(struct call *call, const char *line)
+{
+	struct curl_slist *longer = curl_slist_append(call->headers, line);
+
+	if (longer == NULL)
+		return false;
+	call->headers = longer;
+	return true;
+}
+
+static bool
+add_headers(struct call *call, const char *token)
+{
+	char line[TOKEN_MAX + 16];
+	bool done;
+
+	if (!add_header(call, "content-type: application/grpc") ||
+	    !add_header(call, "te: trailers") || !add_header(call, "accept:") ||
+	    !add_header(call, "expect:"))
+		return false;
+	/* Without it, a member that is cut off keeps a watch, and silent. */
+	if (call->ms == 0 && !add_header(call, "hasleader: true"))
+		return false;
+	(void)snprintf(line, sizeof(line), "grpc-timeout: %um", call->ms);
+	if (call->ms != 0 && !add_header(call, line))
+		return false;
+	if (token == NULL)
+		return true;
+	(void)snprintf(line, sizeof(line), "token: %s", token);
+	done = add_header(call, line);
+	sodium_memzero(line, sizeof(line));
+	return done;
+}
+
+#define SET(option, value) \
+	(curl_easy_setopt(call->easy, CURLOPT_##option, value) == CURLE_OK)
+
+static bool
+set_common(struct call *call, const char *path)
+{
+	const struct link_conf *conf = &call->link->conf;
+	char url[URL_MAX];
+	int len;
+
+	len = snprintf(url, sizeof(url), "%s%s", conf->endpoint, path);
+	if (len < 0 || (size_t)len >= sizeof(url))
+		return false;
+	/* QUICK_EXIT: else it waits for a name's resolver to give up. */
+	return SET(URL, url) && SET(PRIVATE, call) && SET(NOSIGNAL, 1L) &&
+	       SET(QUICK_EXIT, 1L) && SET(PROXY, "") &&
+	       SET(PROTOCOLS_STR, "http,https") && SET(PIPEWAIT, 1L) &&
+	       SET(ERRORBUFFER, call->error) &&
+	       SET(CONNECTTIMEOUT_MS, CONNECT_MS) &&
+	       SET(TIMEOUT_MS, (long)call->ms) &&
+	       SET(USERAGENT, "stek/" STEK_VERSION) &&
+	       SET(HEADERFUNCTION, take_header) && SET(HEADERDATA, call) &&
+	       SET(WRITEFUNCTION, take_body) && SET(WRITEDATA, call) &&
+	       SET(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) &&
+	       (conf->ca[0] == '\0' || SET(CAINFO, conf->ca)) &&
+	       (conf->ca[0] == '\0' || SET(CAPATH, NULL)) &&
+	       (conf->cert[0] == '\0' || SET(SSLCERT, conf->cert)) &&
+	       (conf->key[0] == '\0' || SET(SSLKEY, conf->key));
+}
+
+static bool
+is_tls(const struct link *link)
+{
+	return strncmp(link->conf.endpoint, "https:", 6) == 0;
+}
+
+/*
+ * libcurl 7.88 breaks a connection that it is to use again with prior
+ * knowledge; but then it knows already what the connection speaks.
+ */
+static long
+http_version(const struct link *link)
+{
+	if (is_tls(link))
+		return CURL_HTTP_VERSION_2TLS;
+	return link->used ? CURL_HTTP_VERSION_2_0
+	                  : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
+}
+
+static bool
+set_grpc(struct call *call)
+{
+	if (!SET(HTTPHEADER, call->headers) || !SET(POST, 1L) ||
+	    !SET(HTTP_VERSION, http_version(call->link)))
+		return false;
+	if (call->ms != 0)
+		return SET(POSTFIELDSIZE, (long)call->len) &&
+		       SET(POSTFIELDS, (char *)call->frame);
+	return SET(READFUNCTION, give_body) && SET(READDATA, call) &&
+	       SET(UPLOAD_BUFFERSIZE, UPLOAD_BYTES);
+}
+
+/* Takes the frame. */
+static struct call *
+call_new(
+    struct link *link, int number, unsigned int ms, uint8_t *frame, size_t len)
+{
+	struct call *call = calloc(1, sizeof(*call));
+
+	if (call == NULL) {
+		frame_free(frame, len);
+		return NULL;
+	}
+	call->link = link;
+	call->number = number;
+	call->ms = ms;
+	call->frame = frame;
+	call->len = len;
+	call->began = clock_ms();
+	call->easy = curl_easy_init();
+	if (call->easy != NULL)
+		return call;
+	call_free(call);
+	return NULL;
+}
+
+static bool
+call_begin(struct call *call)
+{
+	struct link *link = call->link;
+
+	if (curl_multi_add_handle(link->multi, call->easy) != CURLM_OK) {
+		call_free(call);
+		return false;
+	}
+	call->next = link->calls;
+	link->calls = call;
+	*link->conf.bytes_out += call->len;
+	return true;
+}
+
+bool
+link_call(struct link *link, int number, const struct call_conf *conf,
+    uint8_t *frame, size_t len)
+{
+	struct call *call;
+
+	if (frame == NULL)
+		return false;
+	call = call_new(link, number, conf->ms, frame, len);
+	if (call == NULL)
+		return false;
+	call->limit = conf->limit;
+	http_begin(&call->answer, false);
+	if (add_headers(call, conf->token) && set_common(call, conf->path) &&
+	    set_grpc(call))
+		return call_begin(call);
+	call_free(call);
+	return false;
+}
+
+bool
+link_date(struct link *link, int number, unsigned int ms)
+{
+	struct call *call = call_new(link, number, ms, NULL, 0);
+
+	if (call == NULL)
+		return false;
+	http_begin(&call->answer, true);
+	if (set_common(call, "/version") &&
+	    SET(HTTP_VERSION, is_tls(link) ? (long)CURL_HTTP_VERSION_2TLS
+	                                   : (long)CURL_HTTP_VERSION_1_1))
+		return call_begin(call);
+	call_free(call);
+	return false;
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the files of the store "etcd:" share:
+ *
+ *	store_etcd.c		what others call
+ *	store_etcd_link.c	which endpoint, when, until when; what state
+ *	store_etcd_set.c	the set: read, watch, look, swap
+ *	store_etcd_nodes.c	the nodes: lease, entry, list, forget
+ *	store_etcd_why.c	what etcd's refusals mean, in words
+ *	store_etcd_call.c	calls, by libcurl; with _http.c and _frame.c
+ *
+ * Only one job of each kind is under way, but for JOB_FORGET.
+ *
+ * Never here: anything for others than these files and their tests.
+ */
+#ifndef STEK_STORE_ETCD_OWN_H
+#define STEK_STORE_ETCD_OWN_H
+
+#include "conf.h"
+#include "store_etcd.h"
+#include "store_etcd_call.h"
+#include "store_etcd_frame.h"
+#include "store_etcd_http.h"
+
+#define STORE_UNTOLD (-1) /* no state was told yet */
+
+enum store_job {
+	JOB_LOGIN,
+	JOB_READ,
+	JOB_WATCH,
+	JOB_LOOK, /* is etcd there, and is the set what it was? */
+	JOB_SWAP,
+	JOB_GRANT, /* a lease */
+	JOB_KEEP, /* it */
+	JOB_ENTRY,
+	JOB_LIST,
+	JOB_FORGET,
+	JOB_CLOCK,
+	JOB_COUNT,
+};
+
+/* In etcd; an _END is where a range ends. */
+enum store_key {
+	KEY_SET,
+	KEY_NODE, /* this one's */
+	KEY_MEMBER,
+	KEY_NODES,
+	KEY_NODES_END,
+	KEY_MEMBERS,
+	KEY_MEMBERS_END,
+	KEY_COUNT,
+};
+
+enum store_phase {
+	PHASE_DOWN, /* no link, until `connect` */
+	PHASE_OPENING, /* log in, read, watch */
+	PHASE_UP,
+};
+
+/* Times are clock_ms()'s. */
+struct store_etcd {
+	struct event_base *base;
+	struct event *timer;
+	struct store_told told;
+	void *arg;
+	unsigned int depth; /* of what may tell; while it is not 0, */
+	bool closed; /* closing only marks */
+
+	char **endpoints; /* in an order of its own */
+	size_t endpoint_count, endpoint; /* the one in use */
+	char *prefix, *node, *ca, *cert, *key, *user;
+	char *password; /* guarded; NULL: none */
+	char *token; /* NULL: none */
+	char *keys[KEY_COUNT];
+
+	enum store_phase phase;
+	struct link *link, *clock_link; /* see link_date() */
+	unsigned int jobs; /* bits of those under way */
+	unsigned int tries; /* failures since it worked for a while */
+	bool poked; /* something waits to be begun */
+	int64_t connect, watch_by, look, clock, stale; /* when to */
+	int64_t began; /* when the read that opened this link did */
+
+	int state; /* enum store_state, or STORE_UNTOLD */
+	char trouble[CONF_WHY_LEN]; /* the last, told or not */
+	char **troubles; /* the last told of each endpoint, or NULL */
+
+	uint64_t cluster; /* etcd's; 0: not known yet */
+	int64_t seen; /* its highest revision yet */
+	int64_t floors[JOB_COUNT]; /* `seen` when the job began */
+	int64_t cursor; /* up to here the set is told */
+	int64_t revision; /* of what found() told; 0: none */
+	int64_t missed; /* the watch owes what has this; 0: nothing */
+	bool read; /* it was asked to */
+	bool owed; /* found(), even of what it told */
+
+	uint8_t *swap; /* NULL: none is under way */
+	size_t swap_len;
+	int64_t swap_revision, swap_by;
+	bool swap_sent;
+
+	uint8_t entry[STORE_ENTRY_MAX];
+	size_t entry_len;
+	bool has_entry, entry_due;
+	char untold[CONF_WHY_LEN];
+	int64_t lease, keep, entry_at; /* id; when to */
+	int64_t list_by; /* 0: nobody asked */
+
+	uint64_t calls, failures, events, bytes_in, bytes_out, connects;
+};
+
+/* --- store_etcd.c --- */
+
+/* What link_told says: as if it had come from etcd, for the fuzz target. */
+void store_message(void *store, int job, const uint8_t *bytes, size_t len);
+void store_end(void *store, int job, const struct call_end *);
+
+/* Soon after: what waits is begun. */
+void store_poke(struct store_etcd *);
+/* A moment from now on. */
+int64_t store_soon(unsigned int least_ms, unsigned int most_ms);
+
+/* --- store_etcd_link.c --- */
+
+/* False: there is no memory, or no link; then it counts as a failure. */
+bool store_send(
+    struct store_etcd *, enum store_job, const ProtobufCMessage *);
+ProtobufCBinaryData store_key(const struct store_etcd *, enum store_key);
+bool store_busy(const struct store_etcd *, enum store_job);
+void store_cancel(struct store_etcd *, enum store_job);
+/* What is due. */
+void store_link_run(struct store_etcd *, int64_t now);
+int64_t store_link_next(const struct store_etcd *);
+void store_link_close(struct store_etcd *);
+
+/* Give the link up, and try the next.  refused: etcd said so for certain. */
+void store_fail(struct store_etcd *, bool refused, const char *why);
+void store_fail_end(struct store_etcd *, const struct call_end *);
+/* Was it the link's end, too, by such an end of a job that is not vital? */
+bool store_lost(struct store_etcd *, const struct call_end *);
+/* "ENDPOINT: " and why it ended so. */
+void store_say(const struct store_etcd *, const struct call_end *,
+    char why[CONF_WHY_LEN]);
+/* The watch is there: what waits may begin. */
+void store_up(struct store_etcd *);
+/* At `began`, nothing was missed. */
+void store_proved(struct store_etcd *, int64_t began);
+/* Read and watch anew, over the same link. */
+void store_reopen(struct store_etcd *);
+void store_tell_rollback(struct store_etcd *, const char *why);
+
+void store_on_login(struct store_etcd *, const struct call_end *);
+void store_on_clock(struct store_etcd *, const struct call_end *);
+
+/* --- store_etcd_set.c --- */
+
+void store_set_read(struct store_etcd *);
+void store_set_look(struct store_etcd *);
+void store_set_run(struct store_etcd *); /* over a link */
+void store_set_late(struct store_etcd *, int64_t now);
+void store_set_lost(struct store_etcd *); /* the link was given up */
+void store_on_read(struct store_etcd *, const struct call_end *);
+void store_on_look(struct store_etcd *, const struct call_end *);
+void store_on_swap(struct store_etcd *, const struct call_end *);
+void store_on_watch(struct store_etcd *, const uint8_t *bytes, size_t len);
+void store_on_watch_end(struct store_etcd *, const struct call_end *);
+
+/* --- store_etcd_nodes.c --- */
+
+void store_nodes_run(struct store_etcd *, int64_t now); /* over a link */
+int64_t store_nodes_next(const struct store_etcd *); /* when to */
+void store_nodes_late(struct store_etcd *, int64_t now);
+void store_nodes_reset(struct store_etcd *); /* etcd has gone back */
+void store_on_grant(struct store_etcd *, const struct call_end *);
+void store_on_keep(struct store_etcd *, const struct call_end *);
+void store_on_entry(struct store_etcd *, const struct call_end *);
+void store_on_list(struct store_etcd *, const struct call_end *);
+void store_on_forget(struct store_etcd *, const struct call_end *);
+
+/* --- store_etcd_why.c --- */
+
+/* What goes after "ENDPOINT: ". */
+void store_why(const struct store_etcd *, const struct call_end *,
+    char why[CONF_WHY_LEN]);
+/* The user's token is none (any more). */
+bool store_is_logged_out(const struct store_etcd *, const struct call_end *);
+
+#endif

@@ -287,7 +287,7 @@ verb_export(const struct cli *cli, int argc, char **argv)
 		return CLI_USAGE;
 	if (wrong(&opt) != NULL)
 		return say_usage("%s", wrong(&opt));
-	if (!conf_check("scope", opt.scope, why))
+	if (!conf_check("target|scope", opt.scope, why))
 		return say_usage("--scope: %s", why);
 	if (!farm_open(&farm, cli))
 		return CLI_FAILED;

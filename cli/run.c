@@ -176,7 +176,7 @@ verb_run(const struct cli *cli, int argc, char **argv)
 	(void)cli;
 	if (!take_arguments(argc, argv, &run))
 		return CLI_USAGE;
-	if (!conf_check("scope", run.scope, why)) {
+	if (!conf_check("target|scope", run.scope, why)) {
 		say_error("--scope: %s", why);
 		return CLI_USAGE;
 	}

@@ -23,10 +23,16 @@ clock_ms(void)
 }
 
 int64_t
-clock_boot(void)
+clock_ran(void)
 {
 	struct timespec now;
 
 	(void)clock_gettime(CLOCK_BOOTTIME, &now);
-	return now.tv_sec;
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t
+clock_boot(void)
+{
+	return clock_ran() / 1000;
 }

@@ -18,7 +18,8 @@ int64_t clock_now(void);
 /* Milliseconds since some moment; never set. */
 int64_t clock_ms(void);
 
-/* Seconds since boot, those in which the host was suspended too; never set. */
-int64_t clock_boot(void);
+/* Since boot, the time in which the host was suspended too; never set. */
+int64_t clock_boot(void); /* in seconds */
+int64_t clock_ran(void); /* in milliseconds */
 
 #endif

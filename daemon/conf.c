@@ -6,7 +6,7 @@
  * Never here: acting on the configuration.
  * Invariant: a value is checked (conf_check.c) as libconfuse reads it, when
  * its line is known, and parsed by the same functions when struct conf is
- * built from it.
+ * built from it (conf_build.c).
  */
 #include <sys/stat.h>
 
@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "conf.h"
+#include "conf_build.h"
 #include "conf_check.h"
 
 #define CONF_BYTES_MAX (1024 * 1024)
@@ -56,9 +57,13 @@ static int
 validate(cfg_t *cfg, cfg_opt_t *opt)
 {
 	const char *value = cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1);
-	char reason[CONF_WHY_LEN], shown[65], *c;
+	bool is_root = strcmp(cfg_name(cfg), "root") == 0;
+	char reason[CONF_WHY_LEN], shown[65], option[64], *c;
 
-	if (conf_check(cfg_opt_name(opt), value, reason))
+	(void)snprintf(option, sizeof(option), "%s%s%s",
+	    is_root ? "" : cfg_name(cfg), is_root ? "" : "|",
+	    cfg_opt_name(opt));
+	if (conf_check(option, value, reason))
 		return 0;
 	/* A reason is one line, and no terminal obeys what stands in it. */
 	(void)snprintf(shown, sizeof(shown), "%s", value);
@@ -89,6 +94,19 @@ static cfg_opt_t policy_opts[] = {
     CFG_STR("rotate", "6h", CFGF_NONE),
     CFG_STR("tickets", "12h", CFGF_NONE),
     CFG_STR("lead", "10m", CFGF_NONE),
+    CFG_STR("postpone", "1h", CFGF_NONE),
+    CFG_STR("stale_after", "off", CFGF_NONE),
+    CFG_BOOL(LAST_OPTION, cfg_false, CFGF_NONE),
+    CFG_END(),
+};
+
+static cfg_opt_t etcd_opts[] = {
+    CFG_STR("prefix", "", CFGF_NONE),
+    CFG_STR("ca", "", CFGF_NONE),
+    CFG_STR("cert", "", CFGF_NONE),
+    CFG_STR("key", "", CFGF_NONE),
+    CFG_STR("user", "", CFGF_NONE),
+    CFG_STR("password", "", CFGF_NONE),
     CFG_BOOL(LAST_OPTION, cfg_false, CFGF_NONE),
     CFG_END(),
 };
@@ -109,7 +127,10 @@ static char no_list[] = "{}";
 
 static cfg_opt_t opts[] = {
     CFG_STR("farm", "farm", CFGF_NONE),
-    CFG_STR("store", "dir:/var/lib/stek", CFGF_NONE),
+    CFG_STR("store", CONF_BUILD_STORE, CFGF_NONE),
+    CFG_STR("state", "", CFGF_NONE),
+    CFG_STR("node", "", CFGF_NONE),
+    CFG_SEC("etcd", etcd_opts, CFGF_NONE),
     CFG_STR("farm_key", "/etc/stek/farm.key", CFGF_NONE),
     CFG_STR("user", "_stek", CFGF_NONE),
     CFG_STR("control", "/run/stek/control", CFGF_NONE),
@@ -122,175 +143,6 @@ static cfg_opt_t opts[] = {
     CFG_BOOL(LAST_OPTION, cfg_false, CFGF_NONE),
     CFG_END(),
 };
-
-static char *
-copy(const char *s)
-{
-	return strdup(s == NULL ? "" : s);
-}
-
-static bool
-build_target(cfg_t *sec, struct conf_target *target)
-{
-	const char *format = cfg_getstr(sec, "format");
-	const char *path = cfg_getstr(sec, "path");
-	const char *owner = cfg_getstr(sec, "owner");
-
-	if (!conf_is_name(cfg_title(sec), 64)) {
-		say("target \"%.64s\": expected a name of A-Z a-z 0-9 _ . -",
-		    cfg_title(sec));
-		return false;
-	}
-	if (format == NULL || path == NULL) {
-		say("target %s: it has no %s, which has no default",
-		    cfg_title(sec), format == NULL ? "format" : "path");
-		return false;
-	}
-	target->uid = geteuid();
-	target->gid = getegid();
-	if (owner[0] != '\0' &&
-	    !conf_parse_owner(owner, &target->uid, &target->gid))
-		return false;
-	if (!conf_parse_mode(cfg_getstr(sec, "mode"), &target->mode))
-		return false;
-	target->format = format_find(format);
-	if (!format_takes_path(target->format, path)) {
-		say("target %s: path = \"%.64s\": expected less than %d of "
-		    "%s, since the list in that folder quotes it",
-		    cfg_title(sec), path, FORMAT_FOLDER_MAX,
-		    FORMAT_FOLDER_CHARS);
-		return false;
-	}
-	target->name = copy(cfg_title(sec));
-	target->path = copy(path);
-	target->reload = copy(cfg_getstr(sec, "reload"));
-	target->verify = copy(cfg_getstr(sec, "verify"));
-	target->scope = copy(cfg_getstr(sec, "scope"));
-	return target->name != NULL && target->path != NULL &&
-	       target->reload != NULL && target->verify != NULL &&
-	       target->scope != NULL;
-}
-
-/* Nothing that stekd needs itself lies there. */
-static bool
-is_free(const struct conf *conf, const struct conf_target *target)
-{
-	char set[FORMAT_PATH_MAX + STEK_FARM_MAX + 16], owed[CONF_OWED_LEN];
-	const char *others[] = {
-	    set, owed, conf->store_dir, conf->farm_key, conf->control};
-	size_t i;
-
-	conf_set_path(conf, set, sizeof(set));
-	conf_owed_path(conf, owed, sizeof(owed));
-	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-		if (strcmp(others[i], target->path) != 0)
-			continue;
-		say("target %s: its path %s is that of the store, the farm "
-		    "key, the control socket or the folder beside that",
-		    target->name, target->path);
-		return false;
-	}
-	return true;
-}
-
-static bool
-build_targets(cfg_t *cfg, struct conf *conf)
-{
-	unsigned int i, j, n = cfg_size(cfg, "target");
-
-	if (n > CONF_TARGETS_MAX) {
-		say("%u targets; at most %d are possible", n, CONF_TARGETS_MAX);
-		return false;
-	}
-	conf->targets = calloc(n > 0 ? n : 1, sizeof(*conf->targets));
-	if (conf->targets == NULL)
-		return false;
-	for (i = 0; i < n; i++) {
-		conf->count = i + 1;
-		if (!build_target(
-		        cfg_getnsec(cfg, "target", i), &conf->targets[i]))
-			return false;
-		if (!is_free(conf, &conf->targets[i]))
-			return false;
-		for (j = 0; j < i; j++) {
-			if (strcmp(conf->targets[i].path,
-			        conf->targets[j].path) != 0)
-				continue;
-			say("targets %s and %s have the same path %s",
-			    conf->targets[j].name, conf->targets[i].name,
-			    conf->targets[i].path);
-			return false;
-		}
-	}
-	return true;
-}
-
-static bool
-build_policy(cfg_t *sec, struct stek_policy *policy)
-{
-	if (!conf_parse_time(cfg_getstr(sec, "rotate"), &policy->rotate) ||
-	    !conf_parse_time(cfg_getstr(sec, "tickets"), &policy->tickets) ||
-	    !conf_parse_time(cfg_getstr(sec, "lead"), &policy->lead))
-		return false;
-	if (stek_policy_check(policy) == STEK_OK)
-		return true;
-	say("policy: expected rotate from 1s to 30d, tickets from 1s to 7d, "
-	    "lead no longer than rotate, and 2 + tickets / rotate to be at "
-	    "most %d keys; here it is %zu",
-	    STEK_KEYS_MAX, policy->rotate > 0 ? stek_policy_keys(policy) : 0);
-	return false;
-}
-
-static bool
-build_user(cfg_t *cfg, struct conf *conf)
-{
-	struct passwd *pw;
-
-	conf->uid = geteuid();
-	conf->gid = getegid();
-	conf->user = copy(cfg_getstr(cfg, "user"));
-	if (conf->user == NULL)
-		return false;
-	if (geteuid() != 0)
-		return true;
-	pw = getpwnam(conf->user);
-	if (pw == NULL) {
-		say("user \"%.32s\": there is no such user; create it "
-		    "(\"useradd --system %.32s\"), or name another "
-		    "unprivileged user",
-		    conf->user, conf->user);
-		return false;
-	}
-	conf->uid = pw->pw_uid;
-	conf->gid = pw->pw_gid;
-	return true;
-}
-
-static bool
-build(cfg_t *cfg, struct conf *conf)
-{
-	unsigned int i;
-
-	conf->farm = copy(cfg_getstr(cfg, "farm"));
-	conf->store_dir = copy(cfg_getstr(cfg, "store") + strlen("dir:"));
-	conf->farm_key = copy(cfg_getstr(cfg, "farm_key"));
-	conf->control = copy(cfg_getstr(cfg, "control"));
-	conf->metrics = copy(cfg_getstr(cfg, "metrics"));
-	conf->mint = cfg_getbool(cfg, "mint") == cfg_true;
-	if (conf->farm == NULL || conf->store_dir == NULL ||
-	    conf->farm_key == NULL || conf->control == NULL ||
-	    conf->metrics == NULL)
-		return false;
-	for (i = 0; i < cfg_size(cfg, "allow"); i++) {
-		if (strcmp(cfg_getnstr(cfg, "allow", i), "disk") == 0)
-			conf->allow_disk = true;
-		else
-			conf->allow_unlocked = true;
-	}
-	return build_user(cfg, conf) &&
-	       build_policy(cfg_getsec(cfg, "policy"), &conf->policy) &&
-	       build_targets(cfg, conf);
-}
 
 /* What begins here, in libconfuse's words, if it is a string or a comment. */
 static char
@@ -395,6 +247,7 @@ load(const char *path)
 		(void)cfg_set_validate_func(
 		    cfg, conf_check_option(i), validate);
 	(void)cfg_set_validate_func(cfg, "policy|" LAST_OPTION, refuse_end);
+	(void)cfg_set_validate_func(cfg, "etcd|" LAST_OPTION, refuse_end);
 	(void)cfg_set_validate_func(cfg, "target|" LAST_OPTION, refuse_end);
 	line = find_variable(text);
 	if (line > 0) {
@@ -407,7 +260,7 @@ load(const char *path)
 	if (cfg_parse_buf(cfg, text) != CFG_SUCCESS)
 		goto out;
 	if (cfg_getbool(cfg, LAST_OPTION))
-		good = build(cfg, conf);
+		good = conf_build(cfg, conf, why_now);
 	else
 		say("the file ends within a comment; expected */");
 out:
@@ -450,6 +303,16 @@ conf_free(struct conf *conf)
 		free(conf->targets[i].verify);
 		free(conf->targets[i].scope);
 	}
+	for (i = 0; i < conf->etcd.count; i++)
+		free(conf->etcd.endpoints[i]);
+	free(conf->etcd.endpoints);
+	free(conf->etcd.prefix);
+	free(conf->etcd.ca);
+	free(conf->etcd.cert);
+	free(conf->etcd.key);
+	free(conf->etcd.user);
+	free(conf->etcd.password);
+	free(conf->node);
 	free(conf->targets);
 	free(conf->farm);
 	free(conf->store_dir);
@@ -458,6 +321,12 @@ conf_free(struct conf *conf)
 	free(conf->control);
 	free(conf->metrics);
 	free(conf);
+}
+
+bool
+conf_is_shared(const struct conf *conf)
+{
+	return conf->etcd.count > 0;
 }
 
 void

@@ -17,6 +17,10 @@
 #define CONF_HASH_LEN    32
 #define CONF_WHY_LEN     1024
 #define CONF_TARGETS_MAX 256
+#define CONF_NODE_MAX    64
+#define CONF_ENDPOINTS   16
+#define CONF_STALE_MIN   10
+#define CONF_WAIT        INT64_C(-1)
 #define CONF_OWED_LEN    (FORMAT_PATH_MAX + 8)
 
 struct conf_target {
@@ -31,9 +35,20 @@ struct conf_target {
 	char *scope; /* "": the farm's keys themselves */
 };
 
+/* A store = "etcd:…"; see stek.conf(5). */
+struct conf_etcd {
+	char **endpoints; /* "https://HOST:PORT"; of http, too */
+	size_t count; /* 0: the store is a folder */
+	char *prefix; /* begins and ends with '/' */
+	char *ca, *cert, *key; /* paths, or "" */
+	char *user, *password; /* ditto the second; both "": none */
+};
+
 struct conf {
 	char *farm;
-	char *store_dir; /* of store = "dir:…" */
+	char *store_dir; /* of store = "dir:…", or else of state */
+	struct conf_etcd etcd;
+	char *node; /* this host's name in its farm */
 	char *farm_key; /* a path */
 	char *user; /* whom stekd's main process runs as */
 	uid_t uid;
@@ -44,6 +59,8 @@ struct conf {
 	bool allow_disk; /* keys on file systems that are on a disk */
 	bool allow_unlocked; /* memory that may be swapped out */
 	struct stek_policy policy;
+	int64_t postpone; /* s; CONF_WAIT: for as long as it takes */
+	int64_t stale_after; /* s; 0: never */
 	struct conf_target *targets;
 	size_t count;
 	uint8_t hash[CONF_HASH_LEN]; /* of the file's bytes */
@@ -61,6 +78,9 @@ void conf_free(struct conf *);
  * its place by a folder or a link on the way?  False: why.
  */
 STEK_CHECKED bool conf_is_safe(const char *path, char why[CONF_WHY_LEN]);
+
+/* Does the farm's set lie where other hosts have it in common? */
+bool conf_is_shared(const struct conf *);
 
 /* "dir:/var/lib/stek" and farm "example": /var/lib/stek/example.set */
 void conf_set_path(const struct conf *, char *path, size_t size);

@@ -62,6 +62,16 @@ conf_parse_time(const char *s, int64_t *out)
 }
 
 bool
+conf_parse_span(
+    const char *s, const char *word, int64_t stands_for, int64_t *out)
+{
+	if (strcmp(s, word) != 0)
+		return conf_parse_time(s, out);
+	*out = stands_for;
+	return true;
+}
+
+bool
 conf_parse_mode(const char *s, mode_t *out)
 {
 	char *end;
@@ -163,6 +173,31 @@ check_time(const char *s, char why[CONF_WHY_LEN])
 }
 
 static bool
+check_span(const char *s, const char *word, char why[CONF_WHY_LEN])
+{
+	int64_t seconds;
+
+	if (conf_parse_span(s, word, 0, &seconds))
+		return true;
+	say(why,
+	    "expected a time such as \"90s\", \"10m\" or \"6h\", or \"%s\"",
+	    word);
+	return false;
+}
+
+static bool
+check_postpone(const char *s, char why[CONF_WHY_LEN])
+{
+	return check_span(s, "wait", why);
+}
+
+static bool
+check_stale_after(const char *s, char why[CONF_WHY_LEN])
+{
+	return check_span(s, "off", why);
+}
+
+static bool
 is_shorter(const char *s, size_t max, char why[CONF_WHY_LEN])
 {
 	if (strlen(s) < max)
@@ -199,13 +234,90 @@ check_farm(const char *s, char why[CONF_WHY_LEN])
 	return false;
 }
 
+/* "https://HOST:PORT", the first `len` bytes. */
+static bool
+is_endpoint(const char *s, size_t len)
+{
+	char text[ADDRESS_MAX];
+	size_t skip = strncmp(s, "https://", 8) == 0  ? 8
+	              : strncmp(s, "http://", 7) == 0 ? 7
+	                                              : 0;
+
+	if (skip == 0 || len - skip >= sizeof(text))
+		return false;
+	(void)snprintf(text, sizeof(text), "%.*s", (int)(len - skip), s + skip);
+	return is_address(text) && strpbrk(text, "/@?#") == NULL;
+}
+
+static bool
+check_endpoints(const char *s, char why[CONF_WHY_LEN])
+{
+	size_t len, count = 0;
+
+	do {
+		len = strcspn(s, ",");
+		if (!is_endpoint(s, len) || ++count > CONF_ENDPOINTS) {
+			say(why,
+			    "expected \"etcd:\" and 1 to %d addresses such as "
+			    "https://etcd1:2379, with a comma between two; "
+			    "found \"%.*s\"",
+			    CONF_ENDPOINTS, (int)(len < 64 ? len : 64), s);
+			return false;
+		}
+		s += len;
+	} while (*s++ == ',');
+	return true;
+}
+
 static bool
 check_store(const char *s, char why[CONF_WHY_LEN])
 {
 	if (strncmp(s, "dir:/", 5) == 0)
 		return check_path(s + 4, why);
-	say(why, "expected \"dir:\" and an absolute path; this version of stek "
-	         "has no other store");
+	if (strncmp(s, "etcd:", 5) == 0)
+		return check_endpoints(s + 5, why);
+	say(why, "expected \"dir:\" and an absolute path, or \"etcd:\" and "
+	         "addresses such as https://etcd1:2379");
+	return false;
+}
+
+static bool
+check_optional_path(const char *s, char why[CONF_WHY_LEN])
+{
+	return s[0] == '\0' || check_path(s, why);
+}
+
+static bool
+check_node(const char *s, char why[CONF_WHY_LEN])
+{
+	if (s[0] == '\0' || conf_is_name(s, CONF_NODE_MAX))
+		return true;
+	say(why, "expected 1 to %d of A-Z a-z 0-9 _ - and . (not first)",
+	    CONF_NODE_MAX);
+	return false;
+}
+
+static bool
+check_prefix(const char *s, char why[CONF_WHY_LEN])
+{
+	size_t len = strlen(s);
+
+	if (len == 0 || (len > 1 && len < ADDRESS_MAX && s[0] == '/' &&
+	                    s[len - 1] == '/' && strstr(s, "//") == NULL))
+		return true;
+	say(why,
+	    "expected a prefix that begins and ends with /, such as "
+	    "\"/stek/farm/\", of less than %d characters",
+	    ADDRESS_MAX);
+	return false;
+}
+
+static bool
+check_etcd_user(const char *s, char why[CONF_WHY_LEN])
+{
+	if (strlen(s) < ADDRESS_MAX)
+		return true;
+	say(why, "expected less than %d characters", ADDRESS_MAX);
 	return false;
 }
 
@@ -341,6 +453,14 @@ static const struct {
 } checks[] = {
     {"farm", check_farm},
     {"store", check_store},
+    {"state", check_optional_path},
+    {"node", check_node},
+    {"etcd|prefix", check_prefix},
+    {"etcd|ca", check_optional_path},
+    {"etcd|cert", check_optional_path},
+    {"etcd|key", check_optional_path},
+    {"etcd|user", check_etcd_user},
+    {"etcd|password", check_optional_path},
     {"farm_key", check_farm_key},
     {"user", check_user},
     {"control", check_socket},
@@ -349,6 +469,8 @@ static const struct {
     {"policy|rotate", check_time},
     {"policy|tickets", check_time},
     {"policy|lead", check_time},
+    {"policy|postpone", check_postpone},
+    {"policy|stale_after", check_stale_after},
     {"target|format", check_format},
     {"target|path", check_path},
     {"target|owner", check_owner},
@@ -367,14 +489,10 @@ conf_check_option(size_t i)
 bool
 conf_check(const char *option, const char *value, char why[CONF_WHY_LEN])
 {
-	const char *name;
 	size_t i;
 
-	for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-		name = strrchr(checks[i].option, '|');
-		name = name == NULL ? checks[i].option : name + 1;
-		if (strcmp(name, option) == 0)
+	for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+		if (strcmp(checks[i].option, option) == 0)
 			return checks[i].check(value, why);
-	}
 	return true;
 }

@@ -19,6 +19,9 @@ STEK_CHECKED bool conf_check(
 /* Text as what it means; false: it is no such thing. */
 STEK_CHECKED bool conf_is_name(const char *, size_t max);
 STEK_CHECKED bool conf_parse_time(const char *, int64_t *seconds);
+/* A time, or the word, which stands for that many seconds. */
+STEK_CHECKED bool conf_parse_span(
+    const char *, const char *word, int64_t stands_for, int64_t *seconds);
 STEK_CHECKED bool conf_parse_mode(const char *, mode_t *);
 STEK_CHECKED bool conf_parse_owner(const char *, uid_t *, gid_t *);
 

@@ -17,30 +17,14 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "control.h"
+#include "control_client.h"
 #include "log.h"
 #include "loop.h"
+#include "node.h"
 #include "request.h"
 #include "utf8.h"
 
 #define OUT_OF_MEMORY "{\"done\": false, \"error\": \"out of memory\"}"
-
-struct client {
-	struct control *control;
-	struct bufferevent *bev; /* NULL: the place is free */
-	bool ending; /* close once all is written */
-	uint64_t version; /* waits for targets to have it; or 0 */
-	int64_t seal_from; /* of the key that the change was about */
-	int64_t since; /* ms, of the request */
-	size_t left, failed;
-	bool told[CONF_TARGETS_MAX];
-};
-
-struct control {
-	struct loop *loop;
-	struct evconnlistener *listener;
-	struct client clients[CONTROL_CLIENTS_MAX];
-};
 
 static void
 drop(struct client *client)
@@ -48,11 +32,12 @@ drop(struct client *client)
 	bufferevent_free(client->bev);
 	client->bev = NULL;
 	client->version = 0;
+	control_end_farm(client);
 }
 
 /* Takes the object. */
-static void
-say(struct client *client, json_t *object)
+void
+control_say(struct client *client, json_t *object)
 {
 	char *text = json_dumps(object, JSON_COMPACT);
 
@@ -62,39 +47,41 @@ say(struct client *client, json_t *object)
 	free(text);
 }
 
-static void
-end(struct client *client, json_t *object)
+void
+control_end(struct client *client, json_t *object)
 {
-	say(client, object);
+	control_say(client, object);
 	client->ending = true;
 	client->version = 0;
+	control_end_farm(client);
 	(void)bufferevent_disable(client->bev, EV_READ);
 }
 
-static void
-refuse(struct client *client, const char *why)
+void
+control_refuse(struct client *client, const char *why)
 {
-	end(client,
+	control_end(client,
 	    json_pack("{s:b, s:o}", "done", 0, "error", utf8_json(why)));
 }
 
 /* Done on this host; but will it be so after a restart? */
-static void
-finish(struct client *client)
+void
+control_finish(struct client *client)
 {
 	const struct rotate *rotate = &client->control->loop->rotate;
 	char why[CONF_WHY_LEN + 128];
 
 	if (!rotate->unsaved) {
-		end(client, json_pack("{s:b, s:I}", "done", 1, "failed",
-		                (json_int_t)client->failed));
+		control_end(client, json_pack("{s:b, s:I}", "done", 1, "failed",
+		                        (json_int_t)client->failed));
 		return;
 	}
 	(void)snprintf(why, sizeof(why),
 	    "it is done on this host until stekd is restarted, but the store "
 	    "could not be written: %s",
 	    rotate->error);
-	end(client, json_pack("{s:b, s:I, s:o}", "done", 0, "failed",
+	control_end(
+	    client, json_pack("{s:b, s:I, s:o}", "done", 0, "failed",
 	                (json_int_t)client->failed, "error", utf8_json(why)));
 }
 
@@ -132,12 +119,12 @@ tell(struct client *client, const struct target *target)
 		return;
 	client->told[target->index] = true;
 	client->failed += ok ? 0 : 1;
-	say(client,
+	control_say(client,
 	    json_pack("{s:s, s:b, s:I, s:o}", "target", target->conf->name,
 	        "ok", (int)ok, "ms", (json_int_t)(clock_ms() - client->since),
 	        "detail", utf8_json(detail(client, target))));
 	if (--client->left == 0)
-		finish(client);
+		control_next(client);
 }
 
 void
@@ -159,7 +146,7 @@ control_forget(struct loop *loop)
 	for (i = 0; loop->control != NULL && i < CONTROL_CLIENTS_MAX; i++) {
 		client = &loop->control->clients[i];
 		if (client->bev != NULL && client->version != 0)
-			refuse(client,
+			control_refuse(client,
 			    "it was done, but the configuration was read "
 			    "again before all targets had confirmed");
 	}
@@ -171,31 +158,40 @@ newest(const struct stek_set *set, int64_t by)
 {
 	size_t i = set->count - 1;
 
+	if (farm_held(set) != NULL)
+		return farm_held(set);
 	while (i > 0 && set->keys[i].seal_from > by)
 		i--;
 	return &set->keys[i];
 }
 
-/* The set's version, and the key that the change was about. */
-static void
-say_head(struct client *client, int64_t lead, bool moved)
+void
+control_say_head(
+    struct client *client, int64_t lead, bool moved, const char *farm_error)
 {
 	struct loop *loop = client->control->loop;
 	const struct stek_set *set = loop->rotate.set;
 	const struct stek_key *key = newest(set, clock_now() + lead);
+	bool held = key == farm_held(set);
+	int64_t from = held ? farm_held_from(key) : key->seal_from;
 	char name[STEK_NAME_HEX];
+	json_t *head;
 
 	client->seal_from = key->seal_from;
 	stek_key_hex(key->name, name);
-	say(client, json_pack("{s:I, s:s, s:I, s:I, s:b}", "version",
-	                (json_int_t)set->version, "sealing", name, "seal_from",
-	                (json_int_t)key->seal_from, "targets",
-	                (json_int_t)loop->conf->count, "moved", (int)moved));
+	head = json_pack("{s:I, s:s, s:I, s:b, s:I, s:b}", "version",
+	    (json_int_t)set->version, "sealing", name, "seal_from",
+	    (json_int_t)from, "held", (int)held, "targets",
+	    (json_int_t)loop->conf->count, "moved", (int)moved);
+	if (farm_error != NULL)
+		(void)json_object_set_new(
+		    head, "farm_error", utf8_json(farm_error));
+	control_say(client, head);
 }
 
 /* After the head, a line a target as they settle. */
-static void
-await_targets(struct client *client)
+void
+control_await_targets(struct client *client)
 {
 	struct loop *loop = client->control->loop;
 	size_t i;
@@ -205,7 +201,7 @@ await_targets(struct client *client)
 	client->failed = 0;
 	memset(client->told, 0, sizeof(client->told));
 	if (client->left == 0)
-		finish(client);
+		control_next(client);
 	for (i = 0; i < loop->conf->count; i++)
 		if (loop->targets[i].state != TARGET_WORKING)
 			tell(client, &loop->targets[i]);
@@ -221,11 +217,12 @@ obey_rotate(struct client *client, bool at_once)
 
 	err = rotate_ahead(&loop->rotate, at_once, &moved);
 	if (err != STEK_OK) {
-		refuse(client, stek_strerror(err));
+		control_refuse(client, stek_strerror(err));
 		return;
 	}
-	say_head(client, at_once ? 0 : loop->conf->policy.lead, moved);
-	await_targets(client);
+	control_say_head(
+	    client, at_once ? 0 : loop->conf->policy.lead, moved, NULL);
+	control_await_targets(client);
 }
 
 static void
@@ -234,11 +231,33 @@ obey_revoke(struct client *client, const uint8_t *name)
 	enum stek_err err = rotate_revoke(&client->control->loop->rotate, name);
 
 	if (err != STEK_OK) {
-		refuse(client, stek_strerror(err));
+		control_refuse(client, stek_strerror(err));
 		return;
 	}
-	say_head(client, 0, true);
-	await_targets(client);
+	control_say_head(client, 0, true, NULL);
+	control_await_targets(client);
+}
+
+/* False: it has been refused. */
+static bool
+is_possible(struct client *client, const struct request *request)
+{
+	struct loop *loop = client->control->loop;
+
+	if (!loop->conf->mint)
+		control_refuse(client,
+		    "this host only follows its store (mint = false); ask the "
+		    "host that makes the keys");
+	else if (request->what == REQUEST_REVOKE && !request->all &&
+	         stek_set_find(loop->rotate.set, request->name) == NULL)
+		control_refuse(client, "the farm has no key of that name; "
+		                       "nothing was changed");
+	else if (loop->rotate.set->count == 0)
+		control_refuse(
+		    client, "there are no keys yet; nothing was changed");
+	else
+		return true;
+	return false;
 }
 
 static void
@@ -246,20 +265,21 @@ obey(struct client *client, const struct request *request)
 {
 	struct loop *loop = client->control->loop;
 
+	if (loop->rotate.node != NULL && control_obey_farm(client, request))
+		return;
 	if (request->what == REQUEST_STATUS)
-		end(client, status_object(loop));
-	else if (!loop->conf->mint)
-		refuse(client, "this host only follows its store (mint = "
-		               "false); ask the host that makes the keys");
+		control_end(client, status_object(loop));
+	else if (request->what == REQUEST_FORGET)
+		control_refuse(client, "this host's store is a folder: there "
+		                       "are no nodes");
+	else if (!is_possible(client, request))
+		return;
+	else if (loop->rotate.node != NULL)
+		control_wish(client, request);
 	else if (request->what == REQUEST_ROTATE)
 		obey_rotate(client, request->at_once);
-	else if (request->all)
-		obey_revoke(client, NULL);
-	else if (stek_set_find(loop->rotate.set, request->name) == NULL)
-		refuse(client, "the farm has no key of that name; nothing "
-		               "was changed");
 	else
-		obey_revoke(client, request->name);
+		obey_revoke(client, request->all ? NULL : request->name);
 }
 
 static void
@@ -279,7 +299,7 @@ on_read(struct bufferevent *bev, void *arg)
 	line = evbuffer_readln(input, &len, EVBUFFER_EOL_LF);
 	if (line == NULL) {
 		if (evbuffer_get_length(input) >= CONTROL_LINE_MAX)
-			refuse(client, "the request is too long");
+			control_refuse(client, "the request is too long");
 		return;
 	}
 	client->since = clock_ms();
@@ -287,7 +307,7 @@ on_read(struct bufferevent *bev, void *arg)
 	if (wrong == NULL)
 		obey(client, &request);
 	else
-		refuse(client, wrong);
+		control_refuse(client, wrong);
 	free(line);
 }
 
@@ -437,6 +457,7 @@ control_stop(struct loop *loop)
 	for (i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		if (loop->control->clients[i].bev != NULL)
 			drop(&loop->control->clients[i]);
+	control_stop_farm(loop->control);
 	if (loop->control->listener != NULL)
 		evconnlistener_free(loop->control->listener);
 	free(loop->control);

@@ -25,6 +25,15 @@
  * of version V is in its file, its server has reloaded, and its verify has
  * proven it; where it could not, detail says why.
  *
+ * In a farm of many hosts the head comes once the store has the change, and
+ * after this host's targets comes a line for each other node,
+ * {"node": NAME, "ok": BOOL, "ms": MILLISECONDS, "detail": TEXT}.  If the farm
+ * could not be told, the head has "farm_error": TEXT, and there are no nodes.
+ *
+ *	{"do": "forget", "node": NAME}
+ *
+ * removes what a node that is gone has left in the store.
+ *
  * The socket belongs to whoever started stekd, mode 0600.
  *
  * Never here: a key's secret bytes; names only, as hex digits.
@@ -54,6 +63,15 @@ void control_stop(struct loop *);
 
 /* The target's state has settled: tell whoever waits for it. */
 void control_settled(struct loop *, const struct target *);
+
+/*
+ * Of a node: an operator's wish was carried out at the farm, or (false) could
+ * not be.
+ */
+void control_farm(struct loop *, bool done);
+
+/* Of a node: how all nodes stand is known anew. */
+void control_nodes(struct loop *);
 
 /* The targets are about to be replaced: nobody can wait for them. */
 void control_forget(struct loop *);

@@ -115,6 +115,8 @@ farm_offer_plan(struct farm *farm, int64_t now)
 	new = find_new(offer, &farm->set);
 	if (new == NULL)
 		return false;
+	/* It stays due until the store has taken it. */
+	farm->due = now;
 	if (stek_set_sealing(&farm->set, now) == NULL)
 		return true;
 	return offer_held(farm, new, now);

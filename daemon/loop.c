@@ -19,6 +19,7 @@
 #include "control.h"
 #include "log.h"
 #include "loop.h"
+#include "node.h"
 
 #define END_LOOKS   100 /* at how the monitor ended, at most */
 #define END_LOOK_NS (10 * 1000 * 1000)
@@ -108,9 +109,10 @@ loop_publish(struct loop *loop, int64_t revoked)
 
 	if (set->version == 0)
 		return;
-	seals = stek_set_sealing(set, now) != NULL;
+	rotate_view(&loop->rotate, loop->view);
+	seals = stek_set_sealing(loop->view, now) != NULL;
 	for (i = 0; i < loop->conf->count; i++) {
-		stek_set_copy(loop->view, set);
+		rotate_view(&loop->rotate, loop->view);
 		bury_dead(loop->view, now);
 		if (!seals &&
 		    (loop->conf->targets[i].format->flags & FORMAT_RING) == 0)
@@ -159,6 +161,8 @@ loop_settled(struct loop *loop, struct target *target)
 		    log_number(version, (int64_t)target->version), "sealing",
 		    target->sealing, NULL);
 	control_settled(loop, target);
+	if (loop->rotate.node != NULL)
+		node_settled(loop->rotate.node);
 }
 
 static void
@@ -228,7 +232,7 @@ swap_conf(struct loop *loop)
 	conf_free(old_conf);
 	log_line(LOG_INFO, "configuration read again", "file", loop->conf_path,
 	    NULL);
-	rotate_wake(&loop->rotate);
+	rotate_configure(&loop->rotate);
 	check_ready(loop);
 }
 
@@ -243,6 +247,23 @@ refuse_conf(struct loop *loop, const char *why)
 	loop->next_conf = NULL;
 }
 
+static bool
+same_etcd(const struct conf *a, const struct conf *b)
+{
+	const struct conf_etcd *x = &a->etcd, *y = &b->etcd;
+	size_t i;
+
+	if (x->count != y->count || strcmp(a->node, b->node) != 0)
+		return false;
+	for (i = 0; i < x->count; i++)
+		if (strcmp(x->endpoints[i], y->endpoints[i]) != 0)
+			return false;
+	return strcmp(x->prefix, y->prefix) == 0 && strcmp(x->ca, y->ca) == 0 &&
+	       strcmp(x->cert, y->cert) == 0 && strcmp(x->key, y->key) == 0 &&
+	       strcmp(x->user, y->user) == 0 &&
+	       strcmp(x->password, y->password) == 0;
+}
+
 /* The first option that only a restart can change; NULL if none differs. */
 static const char *
 needs_restart(const struct conf *a, const struct conf *b)
@@ -251,6 +272,8 @@ needs_restart(const struct conf *a, const struct conf *b)
 		return "farm can change only by a restart";
 	if (strcmp(a->store_dir, b->store_dir) != 0)
 		return "store can change only by a restart";
+	if (!same_etcd(a, b))
+		return "store, node and etcd can change only by a restart";
 	if (strcmp(a->farm_key, b->farm_key) != 0)
 		return "farm_key can change only by a restart";
 	if (strcmp(a->user, b->user) != 0)
@@ -307,7 +330,7 @@ on_hup(evutil_socket_t fd, short what, void *arg)
 }
 
 /* Its socket may be closed before it has ended; it has no long way to go. */
-static void
+static pid_t
 describe_end(char *how, size_t size)
 {
 	const struct timespec pause = {0, END_LOOK_NS};
@@ -327,22 +350,30 @@ describe_end(char *how, size_t size)
 		    how, size, "ended with status %d", WEXITSTATUS(status));
 	else
 		(void)snprintf(how, size, "its socket is closed or broken");
+	return pid;
 }
 
 static void
-lose_monitor(struct loop *loop)
+lose_child(struct loop *loop)
 {
 	char how[128];
+	pid_t pid;
 
 	if (!loop->failed) {
-		describe_end(how, sizeof(how));
-		log_line(
-		    LOG_ERR, "the monitor process is gone", "how", how, NULL);
+		pid = describe_end(how, sizeof(how));
+		log_line(LOG_ERR,
+		    pid > 0 && pid == loop->apart.pid
+		        ? "the process that talks to etcd is gone"
+		        : "the monitor process is gone",
+		    "how", how, NULL);
 	}
 	stop(loop, true);
 }
 
-/* The monitor is the only child; its workers may outlive it for a while. */
+/*
+ * The monitor, and what talks to etcd, are the only children; the monitor's
+ * workers may outlive it for a while.
+ */
 static void
 on_child(evutil_socket_t fd, short what, void *arg)
 {
@@ -353,7 +384,7 @@ on_child(evutil_socket_t fd, short what, void *arg)
 	/* Who is stopped, by a debugger say, has not ended. */
 	if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
 	    info.si_pid != 0)
-		lose_monitor(arg);
+		lose_child(arg);
 }
 
 static void
@@ -393,7 +424,7 @@ on_monitor(evutil_socket_t fd, short what, void *arg)
 	if (got == 0 && loop->read_again && loop->next_conf == NULL)
 		read_conf(loop);
 	if (got < 0)
-		lose_monitor(loop);
+		lose_child(loop);
 }
 
 int

@@ -8,6 +8,7 @@
 #define STEK_LOOP_H
 
 #include "rotate.h"
+#include "store_apart.h"
 #include "target.h"
 
 struct event_base;
@@ -22,6 +23,7 @@ struct loop {
 	char conf_error[CONF_WHY_LEN]; /* why the file was refused, or "" */
 	struct event_base *base;
 	int monitor;
+	struct store_apart apart; /* of a store in etcd */
 	uint64_t serial; /* of the last request */
 	struct rotate rotate;
 	struct target *targets;

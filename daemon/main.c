@@ -2,8 +2,8 @@
 /*
  * stekd: start-up, from all privilege to none.
  *
- * The order matters: memory is locked, the farm is locked, and the monitor is
- * forked, before any secret is read.  Then what only the starting user can do
+ * The order matters: memory is locked, the farm is locked, the monitor and what
+ * talks to etcd are forked, before any secret is read.  Then what only the starting user can do
  * (read the farm key, make the control socket), then privilege is dropped,
  * and only then anything is read that somebody else may have written.
  */
@@ -192,6 +192,7 @@ serve(struct loop *loop, uint8_t *farm_key, int control)
 		status = loop_run(loop);
 	metrics_stop(loop);
 	control_stop(loop);
+	store_apart_stop(&loop->apart);
 	rotate_stop(&loop->rotate);
 	stek_set_free(loop->view);
 	stek_set_free(loop->scoped);
@@ -216,7 +217,9 @@ start(struct loop *loop)
 	if (lock < 0)
 		return 1;
 	loop->monitor = monitor_start(loop->conf_path, loop->conf);
-	if (loop->monitor < 0 || !write_pid(lock)) {
+	if (loop->monitor < 0 || !write_pid(lock) ||
+	    (conf_is_shared(conf) &&
+	        !store_apart_start(&loop->apart, loop->conf_path))) {
 		log_line(LOG_ERR, "cannot start", "why", strerror(errno), NULL);
 		return 1;
 	}
@@ -310,8 +313,9 @@ run(struct loop *loop, enum mode mode)
 int
 main(int argc, char **argv)
 {
-	struct loop loop = {
-	    .monitor = -1, .rotate = {.timerfd = -1, .store.watch = -1}};
+	struct loop loop = {.monitor = -1,
+	    .apart.fd = -1,
+	    .rotate = {.timerfd = -1, .store.watch = -1}};
 	const char *path = CONF_DEFAULT;
 	enum mode mode = BACKGROUND;
 	char *absolute;

@@ -2,8 +2,10 @@
 /* See request.h. */
 #include <jansson.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "conf_check.h"
 #include "request.h"
 
 static bool
@@ -31,6 +33,18 @@ read_revoke(const json_t *object, struct request *request)
 }
 
 static const char *
+read_forget(const json_t *object, struct request *request)
+{
+	const char *name = json_string_value(json_object_get(object, "node"));
+
+	request->what = REQUEST_FORGET;
+	if (name == NULL || !conf_is_name(name, CONF_NODE_MAX))
+		return "expected \"node\" and the name of a node";
+	(void)snprintf(request->node, sizeof(request->node), "%s", name);
+	return NULL;
+}
+
+static const char *
 read_object(const json_t *object, struct request *request)
 {
 	const char *verb = json_string_value(json_object_get(object, "do"));
@@ -48,7 +62,9 @@ read_object(const json_t *object, struct request *request)
 		request->at_once = is_true(object, "now");
 		return NULL;
 	}
-	return "unknown \"do\"; expected status, rotate or revoke";
+	if (strcmp(verb, "forget") == 0)
+		return read_forget(object, request);
+	return "unknown \"do\"; expected status, rotate, revoke or forget";
 }
 
 const char *

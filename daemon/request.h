@@ -8,13 +8,19 @@
 #ifndef STEK_REQUEST_H
 #define STEK_REQUEST_H
 
-#include <stek.h>
+#include "conf.h"
 
 struct request {
-	enum { REQUEST_STATUS, REQUEST_ROTATE, REQUEST_REVOKE } what;
+	enum {
+		REQUEST_STATUS,
+		REQUEST_ROTATE,
+		REQUEST_REVOKE,
+		REQUEST_FORGET,
+	} what;
 	bool at_once; /* ROTATE: not only after the lead */
 	bool all; /* REVOKE: every key */
 	uint8_t name[STEK_NAME_LEN]; /* REVOKE: or else this one */
+	char node[CONF_NODE_MAX + 1]; /* FORGET */
 };
 
 /* NULL, or what was expected; any bytes may come. */

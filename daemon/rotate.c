@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "log.h"
 #include "loop.h"
+#include "node.h"
 #include "rotate_store.h"
 
 #define WAKE_MAX   300 /* s until it is planned again, if a plan failed */
@@ -32,9 +33,11 @@ last_taken(const struct stek_set *old, const struct stek_set *new, int64_t now)
 	return last;
 }
 
-static void
-log_set(const char *msg, const struct stek_set *set, int64_t now)
+void
+rotate_log_set(const char *msg, const struct rotate *rotate)
 {
+	const struct stek_set *set = rotate->set;
+	int64_t now = clock_now();
 	const struct stek_key *sealing = stek_set_sealing(set, now);
 	char version[LOG_NUMBER_LEN], count[LOG_NUMBER_LEN];
 	char name[STEK_NAME_HEX] = "none";
@@ -55,7 +58,7 @@ adopt(struct rotate *rotate, const struct stek_set *next, bool revoking,
 	int64_t taken = revoking ? last_taken(rotate->set, next, now) : 0;
 
 	stek_set_copy(rotate->set, next);
-	log_set(msg, rotate->set, now);
+	rotate_log_set(msg, rotate);
 	loop_publish(rotate->loop, taken);
 }
 
@@ -260,10 +263,39 @@ move_on(struct rotate *rotate)
 }
 
 void
+rotate_configure(struct rotate *rotate)
+{
+	if (rotate->node != NULL)
+		node_configure(rotate->node);
+	else
+		rotate_wake(rotate);
+}
+
+void
+rotate_view(const struct rotate *rotate, struct stek_set *view)
+{
+	if (rotate->node != NULL)
+		node_view(rotate->node, view);
+	else
+		stek_set_copy(view, rotate->set);
+}
+
+const struct doubt *
+rotate_doubt(const struct rotate *rotate)
+{
+	return rotate->node != NULL ? &rotate->node->farm->doubt
+	                            : &rotate->doubt;
+}
+
+void
 rotate_wake(struct rotate *rotate)
 {
 	int tries = 0;
 
+	if (rotate->node != NULL) {
+		node_wake(rotate->node);
+		return;
+	}
 	while (!arm(rotate, move_on(rotate)) && ++tries < PLAN_TRIES)
 		continue;
 }
@@ -371,9 +403,9 @@ rotate_ahead(struct rotate *rotate, bool at_once, bool *moved)
 
 	rotate->rotations += *moved ? 1 : 0;
 	if (err == STEK_OK && !*moved)
-		log_set("an operator's rotation moved nothing: the next key "
-		        "begins to seal as soon already",
-		    rotate->set, clock_now());
+		rotate_log_set("an operator's rotation moved nothing: the next "
+		               "key begins to seal as soon already",
+		    rotate);
 	return err;
 }
 
@@ -388,19 +420,29 @@ rotate_revoke(struct rotate *rotate, const uint8_t *name)
 	return err;
 }
 
-bool
-rotate_start(struct rotate *rotate, struct loop *loop)
+static bool
+add_events(struct rotate *rotate)
 {
-	rotate->loop = loop;
+	struct event_base *base = rotate->loop->base;
+
+	rotate->timer = event_new(
+	    base, rotate->timerfd, EV_READ | EV_PERSIST, on_timer, rotate);
+	rotate->watch = event_new(
+	    base, rotate->store.watch, EV_READ | EV_PERSIST, on_watch, rotate);
+	return rotate->timer != NULL && rotate->watch != NULL &&
+	       event_add(rotate->timer, NULL) == 0 &&
+	       event_add(rotate->watch, NULL) == 0;
+}
+
+static bool
+start_alone(struct rotate *rotate)
+{
 	rotate->set = stek_set_new();
-	rotate->timerfd =
-	    timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (rotate->set == NULL || rotate->timerfd < 0) {
+	if (rotate->set == NULL) {
 		log_line(LOG_ERR, "cannot start", "why", strerror(errno), NULL);
 		return false;
 	}
-	if (!store_open(&rotate->store, loop->conf) ||
-	    !store_watch(&rotate->store)) {
+	if (!store_watch(&rotate->store)) {
 		log_line(LOG_ERR, "cannot open the store", "why",
 		    rotate->store.why, NULL);
 		return false;
@@ -409,14 +451,27 @@ rotate_start(struct rotate *rotate, struct loop *loop)
 		return false;
 	doubt_begin(&rotate->doubt, rotate->set, clock_now(), clock_boot());
 	if (rotate->stored > 0)
-		log_set("keys read from the store", rotate->set, clock_now());
-	rotate->timer = event_new(loop->base, rotate->timerfd,
-	    EV_READ | EV_PERSIST, on_timer, rotate);
-	rotate->watch = event_new(loop->base, rotate->store.watch,
-	    EV_READ | EV_PERSIST, on_watch, rotate);
-	return rotate->timer != NULL && rotate->watch != NULL &&
-	       event_add(rotate->timer, NULL) == 0 &&
-	       event_add(rotate->watch, NULL) == 0;
+		rotate_log_set("keys read from the store", rotate);
+	return add_events(rotate);
+}
+
+bool
+rotate_start(struct rotate *rotate, struct loop *loop)
+{
+	rotate->loop = loop;
+	rotate->timerfd =
+	    timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (rotate->timerfd < 0) {
+		log_line(LOG_ERR, "cannot start", "why", strerror(errno), NULL);
+		return false;
+	}
+	if (!store_open(&rotate->store, loop->conf)) {
+		log_line(LOG_ERR, "cannot open the store", "why",
+		    rotate->store.why, NULL);
+		return false;
+	}
+	return conf_is_shared(loop->conf) ? node_start(rotate, loop)
+	                                  : start_alone(rotate);
 }
 
 void
@@ -426,9 +481,12 @@ rotate_stop(struct rotate *rotate)
 		event_free(rotate->timer);
 	if (rotate->watch != NULL)
 		event_free(rotate->watch);
+	if (rotate->node != NULL)
+		node_stop(rotate);
+	else
+		stek_set_free(rotate->set);
 	if (rotate->timerfd >= 0)
 		(void)close(rotate->timerfd);
 	store_close(&rotate->store);
-	stek_set_free(rotate->set);
 	stek_file_free(rotate->farm_key);
 }

@@ -14,6 +14,8 @@
 #include "doubt.h"
 #include "store.h"
 
+struct node;
+
 #define ROTATE_REVOKED_MAX 64
 
 struct loop;
@@ -23,7 +25,8 @@ struct rotate {
 	struct loop *loop;
 	struct stek_set *set;
 	uint8_t *farm_key; /* set it before rotate_start() */
-	struct store store;
+	struct node *node; /* of a farm with a store in common; or NULL */
+	struct store store; /* a node has its copy there */
 	uint64_t stored; /* the version in the store, as last seen */
 	bool unsaved; /* set is newer than what could be stored */
 	uint8_t revoked[ROTATE_REVOKED_MAX][STEK_NAME_LEN]; /* and not saved */
@@ -50,8 +53,20 @@ int64_t rotate_retry(const struct rotate *, int64_t now);
 /* Plan now, save and publish what changed, set the timer. */
 void rotate_wake(struct rotate *);
 
+/* The configuration is another one, so perhaps the policy. */
+void rotate_configure(struct rotate *);
+
+/* What servers get, but that dead keys may be in it. */
+void rotate_view(const struct rotate *, struct stek_set *);
+
+/* A line of log about the set. */
+void rotate_log_set(const char *msg, const struct rotate *);
+
+/* What is in doubt about the clock. */
+const struct doubt *rotate_doubt(const struct rotate *);
+
 /*
- * Operator's wishes, carried out at once.  Not OK: nothing changed.  The
+ * Operator's wishes, carried out at once; of a node, see node.h.  Not OK: nothing changed.  The
  * store may not have been written: rotate->error then says so.  *moved: false
  * if the next key begins to seal as soon already.
  */

@@ -263,7 +263,7 @@ store_etcd_open(struct event_base *base, const struct store_etcd_conf *conf,
 	store->base = base;
 	store->told = *told;
 	store->arg = arg;
-	store->state = STORE_UNTOLD;
+	store->state = STORE_NO_STATE;
 	store->owed = true;
 	store->timer = evtimer_new(base, on_timer, store);
 	if (store->timer == NULL || !copy_strings(store, conf) ||

@@ -28,6 +28,7 @@
 #define STORE_VALUE_MAX (64 * 1024) /* a value that is longer is refused */
 #define STORE_NODE_MAX  64 /* length of a node's name */
 #define STORE_ENTRY_MAX 1024 /* of a node's entry */
+#define STORE_WHY_MAX   1024 /* of what why says, with its zero byte */
 
 struct event_base;
 struct store_etcd;
@@ -50,8 +51,8 @@ enum store_state {
 
 enum store_swapped {
 	STORE_SWAPPED, /* done */
-	STORE_CONFLICT, /* another value is there, which found() tells */
-	STORE_DENIED, /* etcd refused; nothing was changed */
+	STORE_CONFLICTED, /* another value is there, which found() tells */
+	STORE_REFUSED, /* etcd refused; nothing was changed */
 	STORE_UNKNOWN, /* no answer: it may or may not have been done */
 };
 
@@ -80,6 +81,8 @@ struct store_told {
 	 */
 	void (*state)(void *arg, enum store_state, bool rollback,
 	    const char *why);
+	/* etcd has shown to be there, every 2 s or so.  May be NULL. */
+	void (*alive)(void *arg);
 	/* How the one swap under way has ended. */
 	void (*swapped)(void *arg, enum store_swapped, const char *why);
 	/*

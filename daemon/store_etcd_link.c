@@ -160,6 +160,8 @@ store_proved(struct store_etcd *store, int64_t began)
 	store->stale = began + STALE_MS;
 	store->look = store_soon(LOOK_LEAST, LOOK_MOST);
 	tell_live(store);
+	if (store->told.alive != NULL && !store->closed)
+		store->told.alive(store->arg);
 }
 
 /* --- opening --- */

@@ -22,7 +22,7 @@
 #include "store_etcd_frame.h"
 #include "store_etcd_http.h"
 
-#define STORE_UNTOLD (-1) /* no state was told yet */
+#define STORE_NO_STATE (-1) /* no state was told yet */
 
 enum store_job {
 	JOB_LOGIN,
@@ -81,7 +81,7 @@ struct store_etcd {
 	int64_t connect, watch_by, look, clock, stale; /* when to */
 	int64_t began; /* when the read that opened this link did */
 
-	int state; /* enum store_state, or STORE_UNTOLD */
+	int state; /* enum store_state, or STORE_NO_STATE */
 	char trouble[CONF_WHY_LEN]; /* the last, told or not */
 	char **troubles; /* the last told of each endpoint, or NULL */
 

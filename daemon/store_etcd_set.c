@@ -379,7 +379,7 @@ store_set_run(struct store_etcd *store)
 	if (store->swap == NULL || store->swap_sent || store->phase != PHASE_UP)
 		return;
 	if (store->swap_len > STORE_VALUE_MAX)
-		tell_swapped(store, STORE_DENIED, "the value is too long");
+		tell_swapped(store, STORE_REFUSED, "the value is too long");
 	else if (send_swap(store))
 		store->swap_sent = true;
 	else
@@ -441,7 +441,7 @@ on_swap_answer(struct store_etcd *store, const struct call_end *end)
 		goto out;
 	}
 	take_other(store, answer);
-	tell_swapped(store, STORE_CONFLICT, "another value is there");
+	tell_swapped(store, STORE_CONFLICTED, "another value is there");
 out:
 	frame_message_free(answer);
 }
@@ -474,6 +474,6 @@ store_on_swap(struct store_etcd *store, const struct call_end *end)
 	if (store_lost(store, end))
 		return;
 	store_say(store, end, why);
-	tell_swapped(
-	    store, is_refusal(end->status) ? STORE_DENIED : STORE_UNKNOWN, why);
+	tell_swapped(store,
+	    is_refusal(end->status) ? STORE_REFUSED : STORE_UNKNOWN, why);
 }

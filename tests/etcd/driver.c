@@ -72,8 +72,8 @@ static void
 on_swapped(void *arg, enum store_swapped how, const char *why)
 {
 	static const char *const names[] = {[STORE_SWAPPED] = "swapped",
-	    [STORE_CONFLICT] = "conflict",
-	    [STORE_DENIED] = "denied",
+	    [STORE_CONFLICTED] = "conflict",
+	    [STORE_REFUSED] = "denied",
 	    [STORE_UNKNOWN] = "unknown"};
 
 	say(json_pack("{s:s, s:i, s:s, s:s}", "told", "swapped", "store",

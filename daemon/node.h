@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * This host as a node of a farm that has its store in common: what the store
+ * tells goes to farm.c, and what farm.c says is done.
+ *
+ * Never here: the rules of the farm; TLS and HTTP (store_apart.c).
+ * Invariant: rotate->set is the farm's set as farm.c has it; a store that is
+ * silent, or lies, changes nothing about it.
+ */
+#ifndef STEK_NODE_H
+#define STEK_NODE_H
+
+#include "entry.h"
+#include "farm.h"
+#include "rotate.h"
+#include "store_apart.h"
+
+#define NODE_VALUE_MAX (STEK_CODEC_LEN + CONF_NODE_MAX)
+
+/* Another node, or this one, as the store told last. */
+struct node_peer {
+	char name[CONF_NODE_MAX + 1];
+	bool live; /* it has a lease */
+	bool readable; /* of the same farm key, so that there is an entry */
+	struct entry entry;
+};
+
+struct node {
+	struct rotate *rotate;
+	struct loop *loop;
+	struct farm *farm; /* guarded */
+	struct stek_set *found; /* while it is being looked at */
+	int64_t revision; /* of what was found last */
+	bool live; /* in step with etcd */
+	bool rollback; /* etcd went back */
+	bool garbage; /* what is in the store cannot be used */
+	char why[CONF_WHY_LEN]; /* it is not live, or cannot be used */
+	char untold[CONF_WHY_LEN]; /* why this node's entry is not there */
+	char writer[CONF_NODE_MAX + 1]; /* of the set, or "" */
+	char waits[CONF_WHY_LEN]; /* for whom the held key does, or "" */
+	bool offset_known;
+	int ran; /* a timer of CLOCK_BOOTTIME, or -1 */
+	struct event *wall, *pause, *pulse;
+	bool unheard; /* a swap that the store's process did not take */
+	bool asked; /* farm.c waits for how nodes stand */
+	bool asked_writer; /* ditto, for whether the writer is live */
+	char list_why[CONF_WHY_LEN]; /* nodes are not as the store has them */
+	struct node_peer *peers;
+	size_t count;
+	struct entry told; /* what this node says of itself */
+};
+
+/* False: it has been logged why stekd cannot start. */
+STEK_CHECKED bool node_start(struct rotate *, struct loop *);
+void node_stop(struct rotate *);
+
+/* It may be time for something. */
+void node_wake(struct node *);
+
+/* The configuration is another one. */
+void node_configure(struct node *);
+
+/*
+ * An operator's wishes.  control_farm() tells how they end, perhaps before
+ * these return.
+ */
+void node_rotate(struct node *, bool at_once);
+void node_revoke(struct node *, const uint8_t *name);
+
+/* A target's state has changed: say so to the farm. */
+void node_settled(struct node *);
+
+/* Ask how all nodes stand; control_nodes() tells when that is known. */
+void node_list(struct node *);
+
+/* Forget a node that is not live. */
+void node_forget(struct node *, const char *name);
+
+/* What servers get. */
+void node_view(const struct node *, struct stek_set *);
+
+/* What has happened, to farm.c; and what that says is done. */
+void node_step(struct node *, struct farm_event *);
+void node_step_what(struct node *, enum farm_what);
+
+extern const struct store_told node_told; /* node_told.c */
+
+/* node_peer.c: what the store said of all nodes. */
+STEK_CHECKED bool node_peers_take(
+    struct node *, const struct store_node *, size_t count);
+void node_peers_free(struct node *);
+const struct node_peer *node_peer_find(const struct node *, const char *name);
+
+/*
+ * Has each live node confirmed the version?  If not, node->waits says whose
+ * confirmation is missing.
+ */
+STEK_CHECKED bool node_peers_confirmed(struct node *, uint64_t version);
+
+/* node_peer.c: what this node has to say; false: nothing new. */
+STEK_CHECKED bool node_describe(struct node *, struct entry *);
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: ISC */
+/* See node.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "loop.h"
+#include "node.h"
+
+#define WAITS_NAMES 3
+
+void
+node_peers_free(struct node *node)
+{
+	free(node->peers);
+	node->peers = NULL;
+	node->count = 0;
+}
+
+bool
+node_peers_take(struct node *node, const struct store_node *nodes, size_t count)
+{
+	const struct rotate *rotate = node->rotate;
+	const char *farm = node->loop->conf->farm;
+	struct node_peer *peers, *peer;
+	size_t i;
+
+	peers = calloc(count > 0 ? count : 1, sizeof(*peers));
+	if (peers == NULL)
+		return false;
+	for (i = 0; i < count; i++) {
+		peer = &peers[i];
+		(void)snprintf(
+		    peer->name, sizeof(peer->name), "%s", nodes[i].name);
+		peer->live = nodes[i].live;
+		peer->readable = entry_open(nodes[i].entry, nodes[i].len, farm,
+		    peer->name, rotate->farm_key, &peer->entry);
+	}
+	node_peers_free(node);
+	node->peers = peers;
+	node->count = count;
+	return true;
+}
+
+const struct node_peer *
+node_peer_find(const struct node *node, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < node->count; i++)
+		if (strcmp(node->peers[i].name, name) == 0)
+			return &node->peers[i];
+	return NULL;
+}
+
+static bool
+has_confirmed(
+    const struct node *node, const struct node_peer *peer, uint64_t version)
+{
+	/* Of itself it knows better than the store. */
+	if (strcmp(peer->name, node->loop->conf->node) == 0)
+		return node->told.confirmed >= version;
+	return peer->readable && peer->entry.confirmed >= version;
+}
+
+bool
+node_peers_confirmed(struct node *node, uint64_t version)
+{
+	size_t i, used = 0, missing = 0, room = sizeof(node->waits);
+	const struct node_peer *peer;
+
+	node->waits[0] = '\0';
+	for (i = 0; i < node->count; i++) {
+		peer = &node->peers[i];
+		if (!peer->live || has_confirmed(node, peer, version))
+			continue;
+		if (missing++ < WAITS_NAMES)
+			used += (size_t)snprintf(node->waits + used,
+			    room - used, "%s%s%s%.100s%s", used > 0 ? ", " : "",
+			    peer->name, peer->entry.failed[0] ? " (" : "",
+			    peer->entry.failed,
+			    peer->entry.failed[0] ? " fails)" : "");
+	}
+	if (missing > WAITS_NAMES)
+		(void)snprintf(node->waits + used, room - used, " and %zu more",
+		    missing - WAITS_NAMES);
+	if (node->told.confirmed >= version)
+		return missing == 0;
+	if (missing == 0)
+		(void)snprintf(node->waits, room, "%s", node->loop->conf->node);
+	return false;
+}
+
+/* Names of targets that fail, as many as there is room for. */
+static void
+list_failed(const struct loop *loop, char *out, size_t room)
+{
+	size_t i, used = 0, len;
+
+	out[0] = '\0';
+	for (i = 0; i < loop->conf->count; i++) {
+		len = strlen(loop->conf->targets[i].name);
+		if (loop->targets[i].state != TARGET_FAILED ||
+		    used + len + 3 > room)
+			continue;
+		used += (size_t)snprintf(out + used, room - used, "%s%s",
+		    used > 0 ? ", " : "", loop->conf->targets[i].name);
+	}
+}
+
+/* The version that all targets have. */
+static uint64_t
+confirmed(const struct loop *loop)
+{
+	uint64_t version = loop->rotate.set->version;
+	size_t i;
+
+	for (i = 0; i < loop->conf->count; i++) {
+		if (loop->targets[i].applied < version)
+			version = loop->targets[i].applied;
+	}
+	return version;
+}
+
+bool
+node_describe(struct node *node, struct entry *entry)
+{
+	const struct loop *loop = node->loop;
+
+	memset(entry, 0, sizeof(*entry));
+	entry->has = loop->rotate.set->version;
+	entry->stale = farm_is_stale(node->farm, clock_ran());
+	entry->confirmed = entry->stale ? 0 : confirmed(loop);
+	entry->offset = node->farm->offset;
+	entry->offset_known = node->offset_known;
+	list_failed(loop, entry->failed, sizeof(entry->failed));
+	(void)snprintf(entry->stek, sizeof(entry->stek), "%s", STEK_VERSION);
+	entry->at = node->told.at;
+	if (memcmp(entry, &node->told, sizeof(*entry)) == 0)
+		return false;
+	entry->at = clock_now();
+	return true;
+}

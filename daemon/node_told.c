@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: ISC */
+/* What the store tells; see node.h. */
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "control.h"
+#include "log.h"
+#include "loop.h"
+#include "node.h"
+
+static void
+complain(struct node *node, const char *msg, const char *why)
+{
+	if (strcmp(node->why, why) == 0)
+		return;
+	log_line(LOG_ERR, msg, "why", why, NULL);
+	(void)snprintf(node->why, sizeof(node->why), "%s", why);
+	node->rotate->store_errors++;
+}
+
+static void
+refuse_value(struct node *node, size_t len, const char *reason)
+{
+	const struct conf *conf = node->loop->conf;
+	char why[CONF_WHY_LEN];
+
+	(void)snprintf(why, sizeof(why),
+	    "etcd: %.200sset: %zu bytes: %s; expected the set of farm \"%s\", "
+	    "sealed with the farm key of this host (%.200s).  It is left as it "
+	    "is, and so are this host's keys.  If no node of the farm can use "
+	    "it, delete it (\"etcdctl del %.200sset\"), and one of them writes "
+	    "its own",
+	    conf->etcd.prefix, len, reason, conf->farm, conf->farm_key,
+	    conf->etcd.prefix);
+	complain(node, "what is in etcd cannot be used; keys go on as they are",
+	    why);
+	node->garbage = true;
+	node_step_what(node, FARM_GARBAGE);
+}
+
+static void
+read_writer(struct node *node, const uint8_t *bytes, size_t len)
+{
+	memcpy(node->writer, bytes, len);
+	node->writer[len] = '\0';
+}
+
+static void
+on_found(void *arg, const uint8_t *bytes, size_t len, int64_t revision)
+{
+	struct node *node = arg;
+	const struct conf *conf = node->loop->conf;
+	struct farm_event event = {.what = FARM_FOUND};
+	enum stek_err err;
+
+	node->revision = revision;
+	if (bytes != NULL) {
+		err = len <= STEK_CODEC_LEN || len > NODE_VALUE_MAX
+		          ? STEK_ERR_FORMAT
+		          : stek_codec_decode(bytes, STEK_CODEC_LEN, conf->farm,
+		                node->rotate->farm_key, node->found);
+		if (err != STEK_OK) {
+			refuse_value(node, len, stek_strerror(err));
+			return;
+		}
+		read_writer(node, bytes + STEK_CODEC_LEN, len - STEK_CODEC_LEN);
+		event.set = node->found;
+		event.mine = strcmp(node->writer, conf->node) == 0;
+	}
+	if (node->garbage) {
+		node->garbage = false;
+		node->why[0] = '\0';
+	}
+	node_step(node, &event);
+	stek_set_clear(node->found);
+}
+
+static void
+on_state(void *arg, enum store_state state, bool rollback, const char *why)
+{
+	struct node *node = arg;
+
+	if (state != STORE_LIVE) {
+		complain(
+		    node, "cut off from etcd; keys go on as they are", why);
+		node->live = false;
+		node_step_what(node, FARM_CUT_OFF);
+		return;
+	}
+	if (!node->live) {
+		log_line(LOG_INFO, "in step with etcd", NULL);
+		if (!node->garbage)
+			node->why[0] = '\0';
+	}
+	node->live = true;
+	if (rollback && !node->rollback)
+		log_line(LOG_WARNING,
+		    "etcd has gone back to an earlier state; this farm's "
+		    "versions do not",
+		    NULL);
+	node->rollback = rollback;
+	node_step_what(node, FARM_CONTACT);
+}
+
+static void
+on_swapped(void *arg, enum store_swapped result, const char *why)
+{
+	static const enum farm_what whats[] = {
+	    [STORE_SWAPPED] = FARM_SWAPPED,
+	    [STORE_CONFLICTED] = FARM_CONFLICT,
+	    [STORE_REFUSED] = FARM_REFUSED,
+	    [STORE_UNKNOWN] = FARM_UNKNOWN,
+	};
+	struct node *node = arg;
+
+	if (result == STORE_REFUSED)
+		complain(node, "etcd takes no new keys; they go on as they are",
+		    why);
+	else if (result == STORE_SWAPPED && node->live && !node->garbage)
+		node->why[0] = '\0';
+	node_step_what(node, whats[result]);
+}
+
+static void
+on_alive(void *arg)
+{
+	node_step_what(arg, FARM_CONTACT);
+}
+
+static void
+on_untold(void *arg, const char *why)
+{
+	struct node *node = arg;
+
+	if (why[0] != '\0')
+		log_line(LOG_ERR,
+		    "this node cannot say in etcd that it is there; others do "
+		    "not wait for it",
+		    "why", why, NULL);
+	(void)snprintf(node->untold, sizeof(node->untold), "%s", why);
+}
+
+static void
+answer_farm(struct node *node, bool known)
+{
+	struct farm_event event = {.what = FARM_NODES};
+	const struct node_peer *writer;
+
+	if (node->asked) {
+		node->asked = false;
+		event.yes = known &&
+		            node_peers_confirmed(node, node->farm->set.version);
+		node_step(node, &event);
+	}
+	if (node->asked_writer) {
+		node->asked_writer = false;
+		writer = node_peer_find(node, node->writer);
+		event.what = FARM_WRITER;
+		/* What is not known is no reason to do the writer's work. */
+		event.yes = !known || (writer != NULL && writer->live);
+		node_step(node, &event);
+	}
+}
+
+static void
+on_nodes(
+    void *arg, const struct store_node *nodes, size_t count, const char *why)
+{
+	struct node *node = arg;
+	bool known = nodes != NULL && node_peers_take(node, nodes, count);
+
+	(void)snprintf(node->list_why, sizeof(node->list_why), "%s",
+	    known           ? ""
+	    : nodes == NULL ? why
+	                    : "out of memory");
+	answer_farm(node, known);
+	control_nodes(node->loop);
+}
+
+static void
+on_clock(void *arg, int64_t seconds)
+{
+	struct farm_event event = {.what = FARM_CLOCK, .clock = seconds};
+	struct node *node = arg;
+
+	node->offset_known = true;
+	node_step(node, &event);
+}
+
+const struct store_told node_told = {
+    .found = on_found,
+    .state = on_state,
+    .alive = on_alive,
+    .swapped = on_swapped,
+    .untold = on_untold,
+    .nodes = on_nodes,
+    .clock = on_clock,
+};

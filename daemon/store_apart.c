@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: ISC */
+/* See store_apart.h. */
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store_apart.h"
+#include "store_wire.h"
+
+#define BUFFER_BYTES (1024 * 1024)
+
+/* Where it is, seen from the folder of this program: installed, or built. */
+static const char *const places[] = {
+    "../libexec/stek/stek-etcd", "../daemon/stek-etcd", "stek-etcd"};
+
+/* In the child. */
+static void
+become_store(int fd, const char *conf_path)
+{
+	char self[4096], path[4096 + 32], home[] = "PATH=/usr/bin:/bin";
+	char *argv[] = {path, NULL, NULL}, *env[] = {home, NULL};
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	size_t i;
+
+	argv[1] = strdup(conf_path);
+	if (len < 0 || argv[1] == NULL || dup2(fd, STDIN_FILENO) < 0)
+		_exit(126);
+	self[len] = '\0';
+	*strrchr(self, '/') = '\0';
+	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", self, places[i]);
+		(void)execve(path, argv, env);
+	}
+	_exit(127);
+}
+
+bool
+store_apart_start(struct store_apart *apart, const char *conf_path)
+{
+	int fds[2], size = BUFFER_BYTES, i;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return false;
+	for (i = 0; i < 2; i++)
+		if (setsockopt(fds[i], SOL_SOCKET, SO_SNDBUFFORCE, &size,
+		        sizeof(size)) < 0)
+			(void)setsockopt(
+			    fds[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	apart->pid = fork();
+	if (apart->pid == 0)
+		become_store(fds[1], conf_path);
+	(void)close(fds[1]);
+	apart->fd = fds[0];
+	return apart->pid > 0;
+}
+
+static void
+drop_nodes(struct store_apart *apart)
+{
+	size_t i;
+
+	for (i = 0; i < apart->count; i++)
+		free((void *)(uintptr_t)apart->nodes[i].name);
+	apart->count = 0;
+}
+
+/* Its name and its entry, in one piece of memory. */
+static bool
+keep_node(struct store_apart *apart, const struct store_packed *packed,
+    const uint8_t *bytes)
+{
+	size_t room = apart->room == 0 ? 64 : 2 * apart->room;
+	struct store_node *nodes = apart->nodes;
+	char *name;
+
+	if (apart->count == apart->room) {
+		nodes = reallocarray(nodes, room, sizeof(*nodes));
+		if (nodes == NULL)
+			return false;
+		apart->nodes = nodes;
+		apart->room = room;
+	}
+	name = calloc(1, (size_t)packed->name_len + 1 + packed->len);
+	if (name == NULL)
+		return false;
+	memcpy(name, bytes, packed->name_len);
+	memcpy(
+	    name + packed->name_len + 1, bytes + packed->name_len, packed->len);
+	nodes[apart->count++] = (struct store_node) {name, packed->live,
+	    (const uint8_t *)name + packed->name_len + 1, packed->len};
+	return true;
+}
+
+static void
+unpack(struct store_apart *apart, const uint8_t *bytes, size_t len)
+{
+	struct store_packed packed;
+	size_t whole;
+
+	while (len >= sizeof(packed)) {
+		memcpy(&packed, bytes, sizeof(packed));
+		whole = sizeof(packed) + packed.name_len + packed.len;
+		if (whole > len ||
+		    !keep_node(apart, &packed, bytes + sizeof(packed)))
+			return;
+		bytes += whole;
+		len -= whole;
+	}
+}
+
+static void
+end_nodes(struct store_apart *apart, const struct store_message *message,
+    const uint8_t *bytes)
+{
+	static const struct store_node none;
+	const struct store_node *nodes = apart->nodes;
+
+	if (nodes == NULL)
+		nodes = &none;
+	apart->told->nodes(apart->arg, message->flag ? nodes : NULL,
+	    apart->count, store_wire_text(message, bytes));
+	drop_nodes(apart);
+}
+
+static void
+hear(struct store_apart *apart, const struct store_message *message,
+    const uint8_t *bytes)
+{
+	const struct store_told *told = apart->told;
+	void *arg = apart->arg;
+
+	switch (message->op) {
+	case STORE_FOUND:
+		told->found(arg, message->flag ? bytes : NULL, message->len,
+		    message->number);
+		break;
+	case STORE_STATE:
+		told->state(arg, (enum store_state)message->number,
+		    message->flag, store_wire_text(message, bytes));
+		break;
+	case STORE_ALIVE:
+		told->alive(arg);
+		break;
+	case STORE_UNTOLD:
+		told->untold(arg, store_wire_text(message, bytes));
+		break;
+	case STORE_SWAP_END:
+		told->swapped(arg, (enum store_swapped)message->number,
+		    store_wire_text(message, bytes));
+		break;
+	case STORE_NODES:
+		unpack(apart, bytes, message->len);
+		break;
+	case STORE_NODES_END:
+		end_nodes(apart, message, bytes);
+		break;
+	case STORE_CLOCK:
+		told->clock(arg, message->number);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+on_store(evutil_socket_t fd, short what, void *arg)
+{
+	static uint8_t buf[STORE_WIRE_MAX];
+	struct store_apart *apart = arg;
+	struct store_message message;
+	const uint8_t *bytes;
+
+	(void)what;
+	while (store_wire_take(fd, buf, &message, &bytes))
+		hear(apart, &message, bytes);
+	if (errno == EAGAIN || errno == EINTR)
+		return;
+	/* loop.c sees the process end, and says how. */
+	apart->broken = true;
+	(void)event_del(apart->event);
+}
+
+bool
+store_apart_attach(struct store_apart *apart, struct event_base *base,
+    const struct store_told *told, void *arg)
+{
+	apart->told = told;
+	apart->arg = arg;
+	apart->event =
+	    event_new(base, apart->fd, EV_READ | EV_PERSIST, on_store, apart);
+	return apart->event != NULL && event_add(apart->event, NULL) == 0;
+}
+
+void
+store_apart_stop(struct store_apart *apart)
+{
+	if (apart->event != NULL)
+		event_free(apart->event);
+	apart->event = NULL;
+	drop_nodes(apart);
+	free(apart->nodes);
+	apart->nodes = NULL;
+	if (apart->fd >= 0)
+		(void)close(apart->fd);
+	apart->fd = -1;
+}
+
+static bool
+ask(struct store_apart *apart, enum store_op op, int64_t number,
+    const void *bytes, size_t len)
+{
+	struct store_message message = {op, number, false, len};
+
+	return store_wire_put(apart->fd, MSG_DONTWAIT, &message, bytes);
+}
+
+void
+store_apart_read(struct store_apart *apart)
+{
+	(void)ask(apart, STORE_READ, 0, NULL, 0);
+}
+
+bool
+store_apart_swap(struct store_apart *apart, int64_t revision,
+    const uint8_t *bytes, size_t len)
+{
+	return ask(apart, STORE_SWAP, revision, bytes, len);
+}
+
+void
+store_apart_tell(struct store_apart *apart, const uint8_t *bytes, size_t len)
+{
+	(void)ask(apart, STORE_TELL, 0, bytes, len);
+}
+
+void
+store_apart_list(struct store_apart *apart)
+{
+	(void)ask(apart, STORE_LIST, 0, NULL, 0);
+}
+
+void
+store_apart_forget(struct store_apart *apart, const char *node)
+{
+	(void)ask(apart, STORE_FORGET, 0, node, strlen(node) + 1);
+}

@@ -32,7 +32,12 @@ put_begin(const json_t *answer, json_int_t targets)
 
 	(void)printf("version %" JSON_INTEGER_FORMAT ": ",
 	    ask_number(answer, "version", 0));
-	if (from > now)
+	if (json_is_true(json_object_get(answer, "held")))
+		(void)printf("key %s begins to seal %s%s, once all nodes have "
+		             "confirmed it\n",
+		    name, from > now ? "at " : "",
+		    from > now ? say_time(from, now, text) : "at once");
+	else if (from > now)
 		(void)printf("key %s begins to seal at %s\n", name,
 		    say_time(from, now, text));
 	else
@@ -42,17 +47,20 @@ put_begin(const json_t *answer, json_int_t targets)
 		             "and only --now has it seal sooner\n");
 	if (targets == 0)
 		(void)printf("no targets to confirm it\n");
+	if (ask_text(answer, "farm_error")[0] != '\0')
+		say_error("%s", ask_text(answer, "farm_error"));
 	(void)fflush(stdout);
 }
 
+/* A target of this host, or another node. */
 static void
-put_target(const json_t *answer)
+put_one(const json_t *answer, const char *what)
 {
 	bool ok = json_is_true(json_object_get(answer, "ok"));
 	const char *detail = ask_text(answer, "detail");
 
 	(void)printf("  %-12s  %s %" JSON_INTEGER_FORMAT " ms",
-	    ask_text(answer, "target"), ok ? "confirmed in" : "FAILED after",
+	    ask_text(answer, what), ok ? "confirmed in" : "FAILED after",
 	    ask_number(answer, "ms", 0));
 	if (detail[0] != '\0') {
 		(void)fputs(ok ? "  (" : ": ", stdout);
@@ -64,19 +72,22 @@ put_target(const json_t *answer)
 }
 
 static int
-put_end(const json_t *answer, json_int_t targets)
+put_end(const json_t *answer, json_int_t targets, json_int_t nodes)
 {
 	json_int_t failed = ask_number(answer, "failed", 0);
 
-	if (failed == 0 && targets > 0)
+	if (failed == 0 && nodes > 0)
+		(void)printf("all targets and nodes have confirmed it\n");
+	else if (failed == 0 && targets > 0)
 		(void)printf("%s\n", targets == 1
 		                         ? "the target has confirmed it"
 		                         : "all targets have confirmed it");
 	if (failed > 0)
 		say_error("%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
-		          " targets failed; stekd tries them again, see "
+		          " %s failed; stekd tries them again, see "
 		          "\"stek status\"",
-		    failed, targets);
+		    failed, targets + nodes,
+		    nodes > 0 ? "targets and nodes" : "targets");
 	return say_flush() == CLI_DONE && failed == 0 ? CLI_DONE : CLI_FAILED;
 }
 
@@ -96,7 +107,7 @@ give_up(const struct ask *ask, json_int_t targets, json_int_t heard)
 static int
 watch(struct ask *ask)
 {
-	json_int_t targets = -1, heard = 0;
+	json_int_t targets = -1, heard = 0, nodes = 0;
 	int status = -1;
 	json_t *answer;
 
@@ -105,10 +116,13 @@ watch(struct ask *ask)
 		if (answer == NULL)
 			return give_up(ask, targets, heard);
 		if (json_is_true(json_object_get(answer, "done"))) {
-			status = put_end(answer, targets);
+			status = put_end(answer, targets, nodes);
 		} else if (json_object_get(answer, "target") != NULL) {
 			heard++;
-			put_target(answer);
+			put_one(answer, "target");
+		} else if (json_object_get(answer, "node") != NULL) {
+			nodes++;
+			put_one(answer, "node");
 		} else {
 			targets = ask_number(answer, "targets", 0);
 			put_begin(answer, targets);

@@ -24,12 +24,14 @@ struct verb {
 
 static const struct verb verbs[] = {
     {"init", "", "make what stekd needs, where it is missing", verb_init},
-    {"status", "[--json]", "what stekd is doing: keys and targets",
+    {"status", "[--json]", "what stekd is doing: keys, targets and nodes",
         verb_status},
     {"rotate", "[--now] [--timeout SECONDS]", "bring the next key forward",
         verb_rotate},
     {"revoke", "--all | --key NAME [--timeout SECONDS]",
         "take keys away from every server at once", verb_revoke},
+    {"forget", "NODE", "a node of the farm that will not come back",
+        verb_forget},
     {"export", "--format FORMAT [--scope SCOPE] [-o FILE|FOLDER]",
         "write the farm's keys for a server", verb_export},
     {"import", "--format FORMAT FILE|FOLDER",

@@ -16,6 +16,7 @@
 
 #include "ask.h"
 #include "farm.h"
+#include "nodes.h"
 #include "say.h"
 #include "timeline.h"
 
@@ -34,7 +35,7 @@ is_colour(void)
 static enum stek_state
 state_of(const char *name)
 {
-	if (strcmp(name, "pending") == 0)
+	if (strcmp(name, "pending") == 0 || strcmp(name, "held") == 0)
 		return STEK_PENDING;
 	if (strcmp(name, "sealing") == 0)
 		return STEK_SEALING;
@@ -59,6 +60,7 @@ put_answered_keys(const json_t *status, int64_t now, bool colour)
 		(void)snprintf(keys[i].name, sizeof(keys[i].name), "%s",
 		    ask_text(key, "name"));
 		keys[i].state = state_of(ask_text(key, "state"));
+		keys[i].held = strcmp(ask_text(key, "state"), "held") == 0;
 		keys[i].seal_from = ask_number(key, "seal_from", now);
 		keys[i].seal_until = ask_number(key, "seal_until", now);
 		keys[i].open_until = ask_number(key, "open_until", now);
@@ -78,6 +80,7 @@ put_stored_keys(const struct stek_set *set, int64_t now, bool colour)
 		keys[i].seal_from = set->keys[i].seal_from;
 		keys[i].seal_until = set->keys[i].seal_until;
 		keys[i].open_until = set->keys[i].open_until;
+		keys[i].held = false;
 	}
 	timeline_put(keys, set->count, 0, now, colour);
 }
@@ -237,10 +240,12 @@ put_text(const json_t *status)
 	put_store(json_object_get(status, "store"));
 	put_wrong(status, "conf_error", "the configuration was refused");
 	put_wrong(status, "metrics_error", "metrics");
-	put_wrong(status, "clock_error", "keys do not move on");
+	put_wrong(status, "clock_error", "keys do not move on by this host");
+	put_wrong(status, "waits_for", "the held key waits for");
 	(void)printf("\nkeys\n");
 	put_answered_keys(status, now, colour);
 	put_targets(status, now, colour);
+	nodes_put(status, now, colour);
 }
 
 /* No target has failed, and the store and all else is well. */
@@ -256,6 +261,7 @@ is_good(const json_t *status)
 		        "failed") == 0)
 			return false;
 	return strcmp(ask_text(store, "state"), "live") == 0 &&
+	       nodes_are_good(status) &&
 	       ask_text(status, "conf_error")[0] == '\0' &&
 	       ask_text(status, "metrics_error")[0] == '\0' &&
 	       ask_text(status, "clock_error")[0] == '\0';

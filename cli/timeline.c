@@ -147,7 +147,8 @@ timeline_put(const struct timeline_key *keys, size_t count, int64_t rotate,
 		bar[WIDTH] = '\0';
 		(void)printf("  %.*s  %s%s%s  %-7s  %s\n", SHORT, keys[i].name,
 		    colour ? states[keys[i].state].colour : "", bar,
-		    colour ? "\033[0m" : "", states[keys[i].state].name,
+		    colour ? "\033[0m" : "",
+		    keys[i].held ? "held" : states[keys[i].state].name,
 		    say_span(left(&keys[i], until, now), text));
 	}
 	(void)printf("  %-*s  . known, opens   # seals   - opens\n", SHORT, "");

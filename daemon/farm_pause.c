@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* See farm_pause.h. */
-#include <math.h>
-
 #include "farm_pause.h"
 
 #define SECOND       INT64_C(1000)
-#define SPREAD_STEEP 10.0
+#define SPREAD_STEEP 14.0 /* of 2^14 nodes about one has no pause */
 #define RETRY_MAX    (300 * SECOND)
 #define LIST_FIRST   200 /* ms until the writer first asks how nodes stand */
 #define LIST_MAX     (10 * SECOND)
@@ -32,6 +30,16 @@ mix(uint64_t x)
 	return x ^ x >> 31;
 }
 
+/* -log2(n / 2^64), to a tenth: exact where n is a power of two. */
+static double
+minus_log2(uint64_t n)
+{
+	int zeros = n == 0 ? 63 : __builtin_clzll(n);
+	double rest = (double)(n << zeros) / 9223372036854775808.0;
+
+	return (double)(zeros + 1) - (rest - 1.0);
+}
+
 /*
  * A pause up to `span` ms, another one for each node.  Few nodes of however
  * many have the shortest ones (Nonnenmacher and Biersack's timers for
@@ -43,11 +51,9 @@ spread(const struct farm *farm, int64_t span)
 {
 	uint64_t draw = mix(farm->conf.node ^ mix(farm->set.version) ^
 	                    mix((uint64_t)farm->want << 32 | farm->attempts));
-	double u = ((double)(draw >> 11) + 1.0) / 9007199254740992.0;
+	double left = 1.0 - minus_log2(draw) / SPREAD_STEEP;
 
-	return (int64_t)((double)span *
-	                 log(u * (exp(SPREAD_STEEP) - 1.0) + 1.0) /
-	                 SPREAD_STEEP);
+	return left > 0 ? (int64_t)((double)span * left) : 0;
 }
 
 /* 1, 2, 4, ... seconds. */

@@ -19,6 +19,7 @@
 #include "clock.h"
 #include "log.h"
 #include "loop.h"
+#include "node.h"
 
 #define HTTP_SECONDS 5
 #define HTTP_BYTES   4096
@@ -102,6 +103,31 @@ failures(const struct target *target)
 	return (int64_t)target->failures;
 }
 
+/* Of a farm of many hosts. */
+static void
+put_node(struct evbuffer *out, const struct node *node)
+{
+	put(out, "node_in_step", "gauge",
+	    "1 while this node is in step with the farm's store.", node->live);
+	put(out, "node_silence_seconds", "gauge",
+	    "For how long the store has not answered.",
+	    (clock_ran() - node->farm->contact) / 1000);
+	put(out, "node_stale", "gauge",
+	    "1 while this node uses no keys, as it was cut off for too long.",
+	    farm_is_stale(node->farm, clock_ran()));
+	put(out, "node_confirmed_version", "gauge",
+	    "Version of the set that all targets have here.",
+	    (int64_t)node->told.confirmed);
+	put(out, "node_clock_offset_seconds", "gauge",
+	    "This host's clock less the store's; 0 if it is not known.",
+	    node->farm->offset);
+	put(out, "store_usable", "gauge",
+	    "0 while what the store has cannot be used.", !node->garbage);
+	put(out, "key_held", "gauge",
+	    "1 while a new key waits for nodes to confirm it.",
+	    farm_held(&node->farm->set) != NULL);
+}
+
 static void
 fill(struct evbuffer *out, const struct loop *loop)
 {
@@ -124,12 +150,16 @@ fill(struct evbuffer *out, const struct loop *loop)
 	    "When stekd will look at its keys again; 0: when told to.",
 	    rotate->wake);
 	put(out, "store_ok", "gauge", "1 if the last use of the store worked.",
-	    rotate->error[0] == '\0');
+	    rotate->node == NULL ? rotate->error[0] == '\0'
+	                         : rotate->node->why[0] == '\0');
 	put(out, "store_errors_total", "counter",
 	    "Uses of the store that failed.", (int64_t)rotate->store_errors);
 	put(out, "clock_ok", "gauge",
-	    "0 while keys are not planned by a clock that jumped ahead.",
-	    !rotate->doubt.open);
+	    "0 while keys are not planned by this host's clock.",
+	    rotate->node == NULL ? !rotate->doubt.open
+	                         : farm_trouble(rotate->node->farm) == NULL);
+	if (rotate->node != NULL)
+		put_node(out, rotate->node);
 	put(out, "rotations_total", "counter",
 	    "Changes of the set that this stekd made.",
 	    (int64_t)rotate->rotations);

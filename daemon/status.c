@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "loop.h"
+#include "node.h"
 #include "utf8.h"
 
 static const char *const states[] = {
@@ -36,6 +37,20 @@ static json_t *
 number_or_null(int64_t number)
 {
 	return number == 0 ? json_null() : json_integer(number);
+}
+
+/* With the times that it is to have. */
+static json_t *
+held_object(const struct stek_key *key, const struct stek_policy *policy)
+{
+	int64_t from = farm_held_from(key);
+	char name[STEK_NAME_HEX];
+
+	stek_key_hex(key->name, name);
+	return json_pack("{s:s, s:s, s:I, s:I, s:I}", "name", name, "state",
+	    "held", "seal_from", (json_int_t)from, "seal_until",
+	    (json_int_t)(from + 2 * policy->rotate), "open_until",
+	    (json_int_t)(from + 2 * policy->rotate + policy->tickets));
 }
 
 static json_t *
@@ -81,7 +96,7 @@ target_object(const struct target *target)
 }
 
 static json_t *
-store_object(const struct rotate *rotate)
+dir_object(const struct rotate *rotate)
 {
 	const char *state = rotate->rollback ? "rollback" : "live";
 
@@ -93,6 +108,108 @@ store_object(const struct rotate *rotate)
 	    number_or_null(rotate_retry(rotate, clock_now())));
 }
 
+static const char *
+etcd_state(const struct node *node)
+{
+	if (farm_is_stale(node->farm, clock_ran()))
+		return "cut off for too long";
+	if (!node->live)
+		return "cut off";
+	if (node->garbage || node->why[0] != '\0' || node->untold[0] != '\0')
+		return "failing";
+	return node->rollback && node->farm->stored < node->farm->set.version
+	           ? "rollback"
+	           : "live";
+}
+
+static json_t *
+etcd_object(const struct node *node)
+{
+	const struct conf_etcd *etcd = &node->loop->conf->etcd;
+	const char *why = node->why[0] != '\0' ? node->why : node->untold;
+	json_t *endpoints = json_array();
+	size_t i;
+
+	for (i = 0; i < etcd->count; i++)
+		(void)json_array_append_new(
+		    endpoints, json_string(etcd->endpoints[i]));
+	return json_pack("{s:s, s:s, s:o, s:s, s:o, s:o, s:o}", "kind", "etcd",
+	    "path", etcd->prefix, "endpoints", endpoints, "state",
+	    etcd_state(node), "error", text_or_null(why), "writer",
+	    text_or_null(node->writer), "silent_for",
+	    node->live
+	        ? json_null()
+	        : json_integer((clock_ran() - node->farm->contact) / 1000));
+}
+
+static json_t *
+peer_object(const struct node_peer *peer)
+{
+	const struct entry *entry = &peer->entry;
+
+	return json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:o, s:b, s:s, s:s}",
+	    "name", peer->name, "live", (int)peer->live, "readable",
+	    (int)peer->readable, "has", (json_int_t)entry->has, "confirmed",
+	    (json_int_t)entry->confirmed, "said", (json_int_t)entry->at,
+	    "offset",
+	    entry->offset_known ? json_integer(entry->offset) : json_null(),
+	    "stale", (int)entry->stale, "failed", entry->failed, "stek",
+	    entry->stek);
+}
+
+/* What only a farm of many hosts has. */
+static void
+add_farm(json_t *status, const struct node *node)
+{
+	const struct conf *conf = node->loop->conf;
+	json_t *nodes = json_array();
+	size_t i;
+
+	for (i = 0; i < node->count; i++)
+		(void)json_array_append_new(
+		    nodes, peer_object(&node->peers[i]));
+	(void)json_object_set_new(status, "node", json_string(conf->node));
+	(void)json_object_set_new(status, "nodes", nodes);
+	(void)json_object_set_new(
+	    status, "nodes_error", text_or_null(node->list_why));
+	(void)json_object_set_new(
+	    status, "waits_for", text_or_null(node->waits));
+	(void)json_object_set_new(status, "offset",
+	    node->offset_known ? json_integer(node->farm->offset)
+	                       : json_null());
+	(void)json_object_set_new(status, "postpone",
+	    conf->postpone == CONF_WAIT ? json_null()
+	                                : json_integer(conf->postpone));
+	(void)json_object_set_new(
+	    status, "stale_after", number_or_null(conf->stale_after));
+}
+
+static const char *
+clock_error(const struct rotate *rotate)
+{
+	const char *why;
+
+	if (rotate->node == NULL)
+		return rotate->doubt.why;
+	why = farm_trouble(rotate->node->farm);
+	return why == NULL ? "" : why;
+}
+
+static json_t *
+keys_array(const struct loop *loop, int64_t now)
+{
+	const struct stek_set *set = loop->rotate.set;
+	json_t *keys = json_array();
+	size_t i;
+
+	for (i = 0; i < set->count; i++)
+		(void)json_array_append_new(
+		    keys, &set->keys[i] == farm_held(set)
+		              ? held_object(&set->keys[i], &loop->conf->policy)
+		              : key_object(set, &set->keys[i], now));
+	return keys;
+}
+
 struct json_t *
 status_object(const struct loop *loop)
 {
@@ -102,31 +219,33 @@ status_object(const struct loop *loop)
 	int64_t now = clock_now();
 	const struct stek_key *sealing = stek_set_sealing(set, now);
 	char name[STEK_NAME_HEX] = "";
-	json_t *keys = json_array(), *targets = json_array();
+	json_t *targets = json_array(), *status;
 	size_t i;
 
 	if (sealing != NULL)
 		stek_key_hex(sealing->name, name);
-	for (i = 0; i < set->count; i++)
-		(void)json_array_append_new(
-		    keys, key_object(set, &set->keys[i], now));
 	for (i = 0; i < loop->conf->count; i++)
 		(void)json_array_append_new(
 		    targets, target_object(&loop->targets[i]));
-	return json_pack(
+	status = json_pack(
 	    "{s:b, s:s, s:i, s:I, s:I, s:b, s:{s:I, s:I, s:I}, "
 	    "s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}}",
 	    "done", 1, "farm", loop->conf->farm, "pid", (int)getpid(),
 	    "version", (json_int_t)set->version, "now", (json_int_t)now, "mint",
 	    (int)loop->conf->mint, "policy", "rotate",
 	    (json_int_t)policy->rotate, "tickets", (json_int_t)policy->tickets,
-	    "lead", (json_int_t)policy->lead, "store", store_object(rotate),
+	    "lead", (json_int_t)policy->lead, "store",
+	    rotate->node == NULL ? dir_object(rotate)
+	                         : etcd_object(rotate->node),
 	    "conf_error", text_or_null(loop->conf_error), "metrics_error",
 	    text_or_null(metrics_error(loop)), "clock_error",
-	    text_or_null(rotate->doubt.why), "wake",
+	    text_or_null(clock_error(rotate)), "wake",
 	    number_or_null(rotate->wake), "sealing", text_or_null(name), "keys",
-	    keys, "targets", targets, "counters", "rotations",
+	    keys_array(loop, now), "targets", targets, "counters", "rotations",
 	    (json_int_t)rotate->rotations, "revocations",
 	    (json_int_t)rotate->revocations, "store_errors",
 	    (json_int_t)rotate->store_errors);
+	if (status != NULL && rotate->node != NULL)
+		add_farm(status, rotate->node);
+	return status;
 }

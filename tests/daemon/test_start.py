@@ -58,7 +58,7 @@ def test_a_missing_configuration(stekd):
 @pytest.mark.parametrize("text, said", [
     ('bogus = "x"\n', "bogus"),
     ('farm = "with space"\n', "expected 1 to 64 of"),
-    ('store = "s3:bucket"\n', "no other store"),
+    ('store = "s3:bucket"\n', "dir:"),
     ('metrics = "nowhere"\n', "ADDRESS:PORT"),
     ('control = "relative"\n', "absolute path"),
     ('policy { rotate = "soon" }\n', "expected a time"),

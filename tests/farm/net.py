@@ -105,7 +105,8 @@ class Net:
             text=True, bufsize=1, start_new_session=True,
             env={**os.environ, "STEK_FARM": farm.folder + "/"})
 
-    def close(self):
+    def stop(self):
+        """Remove it, once nothing runs on it any more."""
         self._switch.stdin.close()
         self._switch.wait(10)
         self._switch.stdout.close()

@@ -48,7 +48,7 @@ http {{
     ssl_session_tickets on;
     {include}
     server {{
-        listen 127.0.0.1:{self.port} ssl;
+        listen {self.LISTENS}:{self.port} ssl;
         return 200 "hello from {self.name}\\n";
     }}
 }}
@@ -88,7 +88,7 @@ defaults
     timeout client 5s
     timeout server 5s
 frontend tls
-    bind 127.0.0.1:{self.port} ssl crt {self.farm.cert_both} {keys}
+    bind {self.LISTENS}:{self.port} ssl crt {self.farm.cert_both} {keys}
     http-request return status 200
 """)
 

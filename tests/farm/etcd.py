@@ -74,7 +74,8 @@ class Member(Process):
 
     def serves(self):
         """Does it answer a read that a majority must stand behind?"""
-        return self.ctl("get", "/", check=False).returncode == 0
+        return self.ctl("get", "/", check=False,
+                        patience=2).returncode == 0
 
     def kill9(self):
         """As by the kernel: nothing is tidied up."""
@@ -186,7 +187,7 @@ class Etcd:
     # --- etcdctl ---
 
     def ctl(self, *args, user=ROOT, at=None, on=None, credentials=None,
-            check=True, patience=5):
+            check=True, patience=5, stdin=""):
         """
         etcdctl as a user, with these members (all that run) as endpoints, on
         a host (farm.client); what subprocess.run() gives.
@@ -201,7 +202,7 @@ class Etcd:
                  "--cacert=" + mine.ca, "--cert=" + mine.cert,
                  "--key=" + mine.key, f"--command-timeout={patience}s",
                  *args], capture_output=True, text=True, check=False,
-                timeout=60, env={**os.environ, "ETCDCTL_API": "3"})
+                timeout=60, input=stdin, env={**os.environ, "ETCDCTL_API": "3"})
         if check and got.returncode != 0:
             raise FarmError(f"etcdctl {' '.join(args)[:200]} ended with "
                             f"{got.returncode}: {got.stdout}{got.stderr}\n" +
@@ -255,7 +256,8 @@ class Etcd:
     def fill(self):
         """Until no write has room any more."""
         for number in range(2 * self.quota // len(PIECE)):
-            got = self.ctl("put", f"{BALLAST}{number}", PIECE, check=False)
+            got = self.ctl("put", f"{BALLAST}{number}", stdin=PIECE,
+                           check=False)
             if "space exceeded" in got.stderr:
                 return
             if got.returncode != 0:

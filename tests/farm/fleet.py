@@ -87,14 +87,15 @@ class Farm(one_host.Farm):
         for server in self.servers:
             server.place(keys)
 
-    def stek(self, store=None, **options):
+    def stek(self, **options):
         """
-        A stekd a host, with one farm key, and one store: a folder for all if
-        nothing else is said.  They are not started yet.
+        A stekd a host, with one farm key and not started yet; options as
+        Host.stek() has them, or functions that give them for a host.
         """
         options.setdefault("farm_key", os.path.join(self.folder, "farm.key"))
-        store = store or os.path.join(self.folder, "store")
-        return [host.stek(store=store, **options) for host in self.hosts]
+        return [host.stek(**{name: value(host) if callable(value) else value
+                             for name, value in options.items()})
+                for host in self.hosts]
 
     def traffic(self, **options):
         """Traffic between all servers; see resume.py."""

@@ -26,7 +26,7 @@ class Host:
         self.cert, self.cert_key = farm.cert, farm.cert_key
         self.cert_both = farm.cert_both
         self.address = farm.net.add(name)
-        self._ports = 0
+        self._ports = self._stekds = 0
         os.mkdir(self.folder)
         os.chmod(self.folder, 0o755)
         self.servers = [self._server(kind) for kind in kinds]
@@ -53,8 +53,10 @@ class Host:
         if clock and not os.environ.get("SHIFTER"):
             raise FarmError("SHIFTER does not name tests/daemon/shift.c, "
                             "built as a shared object")
-        self.stekd = HostStekd(self, self.name + "-stekd", self.servers,
-                               clock=clock, policy=policy, **options)
+        self._stekds += 1
+        self.stekd = HostStekd(self, f"{self.name}-stekd{self._stekds}",
+                               self.servers, clock=clock, policy=policy,
+                               **options)
         return self.stekd
 
     # --- what a farm is to its members ---

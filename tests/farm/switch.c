@@ -48,13 +48,13 @@ struct port {
 	char name[32];
 	uint32_t address; /* as on the wire */
 	int fd;
-	int64_t delay_ms;
+	int64_t delay_us;
 	uint32_t loss; /* of 1000 */
 	bool cut[PORTS]; /* to these */
 };
 
 struct held {
-	int64_t due;
+	int64_t due; /* in microseconds */
 	uint64_t number; /* those of one time go in their order */
 	size_t from, to, len;
 	uint8_t bytes[];
@@ -70,12 +70,12 @@ struct wire {
 };
 
 static int64_t
-now_ms(void)
+now_us(void)
 {
 	struct timespec now;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 /* --- packets that wait, the next one due at heap[0] --- */
@@ -144,7 +144,7 @@ deliver(
 static void
 deliver_due(struct wire *wire)
 {
-	int64_t now = now_ms();
+	int64_t now = now_us();
 	struct held *held;
 
 	while (wire->held > 0 && wire->heap[0]->due <= now) {
@@ -156,7 +156,7 @@ deliver_due(struct wire *wire)
 
 static bool
 hold(struct wire *wire, size_t from, size_t to, const uint8_t *bytes,
-    size_t len, int64_t delay_ms)
+    size_t len, int64_t delay_us)
 {
 	struct held *held;
 
@@ -164,7 +164,7 @@ hold(struct wire *wire, size_t from, size_t to, const uint8_t *bytes,
 		return false;
 	if ((held = malloc(sizeof(*held) + len)) == NULL)
 		return false;
-	held->due = now_ms() + delay_ms;
+	held->due = now_us() + delay_us;
 	held->number = wire->number++;
 	held->from = from;
 	held->to = to;
@@ -196,7 +196,7 @@ static void
 take(struct wire *wire, size_t from, const uint8_t *bytes, size_t len)
 {
 	const struct port *ports = wire->ports;
-	int64_t delay_ms;
+	int64_t delay_us;
 	size_t to;
 
 	/* Not IPv4: a device that comes up looks for IPv6 routers. */
@@ -207,10 +207,10 @@ take(struct wire *wire, size_t from, const uint8_t *bytes, size_t len)
 		wire->lost++;
 		return;
 	}
-	delay_ms = ports[from].delay_ms + ports[to].delay_ms;
-	if (delay_ms == 0)
+	delay_us = ports[from].delay_us + ports[to].delay_us;
+	if (delay_us == 0)
 		deliver(wire, from, to, bytes, len);
-	else if (!hold(wire, from, to, bytes, len, delay_ms))
+	else if (!hold(wire, from, to, bytes, len, delay_us))
 		wire->lost++;
 }
 
@@ -322,7 +322,7 @@ set_quality(
 	if (*end != '\0' || end == value || !(number >= 0 && number < 1e6))
 		return "this is no number of 0 or more";
 	if (strcmp(what, "delay") == 0)
-		wire->ports[i].delay_ms = (int64_t)number;
+		wire->ports[i].delay_us = (int64_t)(number * 1000);
 	else
 		wire->ports[i].loss = (uint32_t)(number * 10);
 	return NULL;
@@ -387,8 +387,8 @@ patience(const struct wire *wire)
 
 	if (wire->held == 0)
 		return -1;
-	left = wire->heap[0]->due - now_ms();
-	return left < 0 ? 0 : (int)left;
+	left = wire->heap[0]->due - now_us();
+	return left <= 0 ? 0 : (int)((left + 999) / 1000);
 }
 
 static void

@@ -54,7 +54,8 @@ def _mentions(pid, text):
     return False
 
 
-def _zombie(pid):
+def gone(pid):
+    """Has a process ended, even if its parent has not asked yet?"""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
             return stat.read().rpartition(")")[2].split()[0] == "Z"
@@ -77,7 +78,7 @@ def _end_strays(folder):
     for entry in os.listdir("/proc"):
         if not entry.isdigit() or int(entry) == os.getpid():
             continue
-        if _mentions(entry, folder + "/") and not _zombie(entry):
+        if _mentions(entry, folder + "/") and not gone(entry):
             try:
                 group = os.getpgid(int(entry))
                 if group == os.getpgid(0):

@@ -85,7 +85,7 @@ class Member(Process):
 
     def stop(self):
         if self.paused and self.running():
-            self.resume()
+            self.resume()       # to be told to end
         super().stop()
 
     def restart(self):
@@ -107,7 +107,8 @@ class Member(Process):
 
     def put(self, key, value):
         """Is it written?"""
-        return self.ctl("put", key, value, check=False).returncode == 0
+        return self.ctl("put", key, value, check=False,
+                        patience=2).returncode == 0
 
     def status(self):
         """What etcd says of it, or None."""
@@ -202,7 +203,8 @@ class Etcd:
                  "--cacert=" + mine.ca, "--cert=" + mine.cert,
                  "--key=" + mine.key, f"--command-timeout={patience}s",
                  *args], capture_output=True, text=True, check=False,
-                timeout=60, input=stdin, env={**os.environ, "ETCDCTL_API": "3"})
+                timeout=60, input=stdin,
+                env={**os.environ, "ETCDCTL_API": "3"})
         if check and got.returncode != 0:
             raise FarmError(f"etcdctl {' '.join(args)[:200]} ended with "
                             f"{got.returncode}: {got.stdout}{got.stderr}\n" +
@@ -211,8 +213,8 @@ class Etcd:
 
     def put(self, key, value, **options):
         """Is it written?"""
-        return self.ctl("put", key, value, check=False,
-                        **options).returncode == 0
+        return self.ctl("put", key, value, check=False, **{
+            "patience": 2, **options}).returncode == 0
 
     def get(self, key, **options):
         """The value, or None."""

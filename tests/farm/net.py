@@ -44,11 +44,12 @@ def why_not():
         return "network namespaces need root"
     if not os.access(SWITCH, os.X_OK):
         return f"{SWITCH} is not built"
-    trial = f"{PREFIX}{os.getpid()}-trial-"
+    trial = f"{PREFIX}{os.getpid()}-trial-host"
     try:
         os.close(os.open("/dev/net/tun", os.O_RDWR))
         _ip("netns", "add", trial)
-        _ip("netns", "del", trial)
+        with contextlib.suppress(FarmError):    # another has swept it up
+            _ip("netns", "del", trial)
     except OSError as error:
         return f"no network namespace with a device of its own: {error}"
     except FarmError as error:

@@ -4,12 +4,12 @@ stekd's clock set while it runs, by hours and days and both ways.  Only its
 own clock: see shift.c.
 """
 import os
-import struct
 import time
 
 import pytest
 
 from host import Timed, encode, sealing
+from clock import Clock
 from keys import Key
 from daemon import (Daemon, haproxy_keys, in_folder, in_ring, owner,
                     replace)
@@ -17,34 +17,6 @@ from daemon import (Daemon, haproxy_keys, in_folder, in_ring, owner,
 HOUR = 3600
 DAY = 24 * HOUR
 POLICY = ("1h", "2h", "10m")
-
-
-class Clock:
-    """What stekd takes the time to be."""
-
-    def __init__(self, path):
-        self.path = path
-        self.shift = None
-        self.changes = 0
-        self.slept = 0
-        self.set(0)
-
-    def set(self, shift, trap=0):
-        """
-        This many seconds beside the machine's, and then, when stekd next
-        sets its timer, set ahead by `trap` in that moment.  self.slept
-        seconds more have passed since boot.
-        """
-        self.changes += self.shift != shift
-        self.shift = shift
-        mode = "r+b" if os.path.exists(self.path) else "w+b"
-        with open(self.path, mode) as file:
-            file.write(struct.pack("=qQqq", shift, self.changes, trap,
-                                   self.slept))
-        self.shift += trap
-
-    def now(self):
-        return time.time() + self.shift
 
 
 class Shifted(Daemon):

@@ -278,6 +278,15 @@ class PortWithStart(int):
         return port
 
 
+class PortAt(int):
+    """A port of another address than 127.0.0.1."""
+
+    def __new__(cls, number, address):
+        port = super().__new__(cls, number)
+        port.address = address
+        return port
+
+
 def visit(port, version, ticket=None, sni="localhost", groups=None):
     """
     One connection to 127.0.0.1:port; a refused TCP connection raises.  In TLS
@@ -285,7 +294,8 @@ def visit(port, version, ticket=None, sni="localhost", groups=None):
     given ("X448:P-256"): with one that the server does not have it gets a
     HelloRetryRequest.
     """
-    sock = socket.create_connection(("127.0.0.1", int(port)), TIMEOUT)
+    address = getattr(port, "address", "127.0.0.1")
+    sock = socket.create_connection((address, int(port)), TIMEOUT)
     sock.setblocking(True)
     wait = struct.pack("ll", TIMEOUT, 0)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, wait)

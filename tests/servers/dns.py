@@ -34,7 +34,7 @@ setSecurityPollSuffix("")
 controlSocket("127.0.0.1:{self.console}")
 setKey("{self.secret}")
 setLocal("127.0.0.1:{self.plain}")
-addTLSLocal("127.0.0.1:{self.port}", "{self.farm.cert}",
+addTLSLocal("{self.LISTENS}:{self.port}", "{self.farm.cert}",
     "{self.farm.cert_key}",
     {{ {keys} }})
 """, 0o600)
@@ -62,7 +62,7 @@ class Unbound(Server):
         include = f'include: "{self.keys}/*.conf"' if shared else ""
         self.write("unbound.conf", f"""
 server:
-    interface: 127.0.0.1@{self.port}
+    interface: {self.LISTENS}@{self.port}
     tls-port: {self.port}
     tls-service-key: {self.farm.cert_key}
     tls-service-pem: {self.farm.cert}

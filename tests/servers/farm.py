@@ -9,6 +9,7 @@ to one kind of server; a process that the farm did not start.
 Invariant: once Farm.close() returns, no process and no file of the farm is
 left; what a killed farm leaves behind, the next one ends.
 """
+import contextlib
 import fcntl
 import os
 import random
@@ -53,7 +54,8 @@ def _mentions(pid, text):
     return False
 
 
-def _zombie(pid):
+def gone(pid):
+    """Has a process ended, even if its parent has not asked yet?"""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
             return stat.read().rpartition(")")[2].split()[0] == "Z"
@@ -61,7 +63,7 @@ def _zombie(pid):
         return True
 
 
-def _kill_group(group, number):
+def kill_group(group, number):
     try:
         os.killpg(group, number)
     except ProcessLookupError:
@@ -76,7 +78,7 @@ def _end_strays(folder):
     for entry in os.listdir("/proc"):
         if not entry.isdigit() or int(entry) == os.getpid():
             continue
-        if _mentions(entry, folder + "/") and not _zombie(entry):
+        if _mentions(entry, folder + "/") and not gone(entry):
             try:
                 group = os.getpgid(int(entry))
                 if group == os.getpgid(0):
@@ -170,6 +172,10 @@ class Farm:
             self._ports.add(port)
             return port
 
+    def inside(self):
+        """Where its processes are started and its ports are asked: here."""
+        return contextlib.nullcontext()
+
     def add(self, member):
         """Something with a stop(), to be stopped with the farm."""
         self.members.append(member)
@@ -206,7 +212,7 @@ class Process:
         return self.path(name)
 
     def run(self, *command, env=None):
-        with open(self.log, "ab") as log:
+        with open(self.log, "ab") as log, self.farm.inside():
             self.child = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 cwd=self.home, start_new_session=True,
@@ -218,12 +224,12 @@ class Process:
     def stop(self):
         if self.child is None:
             return
-        _kill_group(self.child.pid, signal.SIGTERM)
+        kill_group(self.child.pid, signal.SIGTERM)
         try:
             self.child.wait(3)
         except subprocess.TimeoutExpired:
             pass
-        _kill_group(self.child.pid, signal.SIGKILL)
+        kill_group(self.child.pid, signal.SIGKILL)
         self.child.wait()
         self.child = None
 
@@ -271,6 +277,7 @@ class Server(Process):
     SETTLES = "verified"    # the state in which a target of stekd rests
     FORGETS = True          # drops a key that has left the file
     BOOTS_AFTER = False     # starts with no keys but those of stekd
+    LISTENS = "127.0.0.1"   # at this address
 
     def __init__(self, farm, name):
         super().__init__(farm, name)
@@ -298,7 +305,7 @@ class Server(Process):
         self.wait(self.listening, f"{self.name} listens")
 
     def listening(self):
-        with socket.socket() as probe:
+        with self.farm.inside(), socket.socket() as probe:
             probe.settimeout(1)
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 

@@ -47,7 +47,7 @@ server.document-root = "{self.home}"
 server.pid-file = "{self.path("pid")}"
 server.username = "www-data"
 server.groupname = "www-data"
-server.bind = "127.0.0.1"
+server.bind = "{self.LISTENS}"
 server.port = {self.port}
 server.feature-flags = ("server.graceful-shutdown-timeout" => 2)
 ssl.engine = "enable"

@@ -47,7 +47,7 @@ class Hitch(Run):
 
     def configure(self, shared):
         self.write("hitch.conf", f"""
-frontend = "[127.0.0.1]:{self.port}"
+frontend = "[{self.LISTENS}]:{self.port}"
 backend = "[127.0.0.1]:9"
 pem-file = "{self.farm.cert_both}"
 tls-protos = TLSv1.2 TLSv1.3

@@ -48,7 +48,7 @@ http {{
     ssl_session_tickets on;
     {include}
     server {{
-        listen 127.0.0.1:{self.port} ssl;
+        listen {self.LISTENS}:{self.port} ssl;
         return 200 "hello from {self.name}\\n";
     }}
 }}
@@ -88,7 +88,7 @@ defaults
     timeout client 5s
     timeout server 5s
 frontend tls
-    bind 127.0.0.1:{self.port} ssl crt {self.farm.cert_both} {keys}
+    bind {self.LISTENS}:{self.port} ssl crt {self.farm.cert_both} {keys}
     http-request return status 200
 """)
 
@@ -160,7 +160,7 @@ StartServers 1
 ServerLimit 2
 ThreadsPerChild 4
 MaxRequestWorkers 8
-Listen 127.0.0.1:{self.port}
+Listen {self.LISTENS}:{self.port}
 ServerName localhost:443
 SSLSessionCache none
 <VirtualHost *:{self.port}>
@@ -206,7 +206,7 @@ ssl-session-resumption:
   mode: ticket
   {store}
 listen:
-  host: 127.0.0.1
+  host: {self.LISTENS}
   port: {self.port}
   ssl:
     certificate-file: {self.farm.cert}
@@ -336,7 +336,7 @@ class Nghttpx(Server):
     def configure(self, shared):
         include = f"include={self.keys}/keys.conf" if shared else ""
         self.write("nghttpx.conf", f"""
-frontend=127.0.0.1,{self.port}
+frontend={self.LISTENS},{self.port}
 backend=127.0.0.1,1
 private-key-file={self.farm.cert_key}
 certificate-file={self.farm.cert}
@@ -397,7 +397,7 @@ setuid = nobody
 setgid = nogroup
 syslog = no
 [tls]
-accept = 127.0.0.1:{self.port}
+accept = {self.LISTENS}:{self.port}
 connect = 127.0.0.1:1
 cert = {self.farm.cert}
 key = {self.farm.cert_key}

@@ -22,12 +22,16 @@ STEK = os.path.realpath(os.path.join(BUILD, "cli", "stek"))
 
 
 class Stekd(Process):
-    """One stekd that drives targets; text is what else stek.conf says."""
+    """
+    One stekd that drives targets; text is what else stek.conf says.  A store
+    is a folder, or "KIND:" and what that kind wants.
+    """
 
     def __init__(self, farm, name, targets, policy=("60s", "60s", "5s"),
-                 text="", store=None):
+                 text="", store=None, farm_key=None):
         super().__init__(farm, name)
         self.store = store or self.path("store")
+        self.farm_key_path = farm_key or self.path("farm.key")
         self.conf = self.path("stek.conf")
         self.targets = targets
         self.policy = policy
@@ -36,10 +40,11 @@ class Stekd(Process):
 
     def configure(self):
         rotate, tickets, lead = self.policy
+        store = self.store if ":" in self.store else "dir:" + self.store
         self.write("stek.conf", f"""\
 farm = "example"
-store = "dir:{self.store}"
-farm_key = "{self.path("farm.key")}"
+store = "{store}"
+farm_key = "{self.farm_key_path}"
 user = "nobody"
 control = "{self.path("control")}"
 {self.text}
@@ -49,9 +54,10 @@ policy {{ rotate = "{rotate}" tickets = "{tickets}" lead = "{lead}" }}
 
     def stek(self, *args, check=True, **options):
         """Run stek(1) with this configuration."""
-        got = subprocess.run([STEK, "-c", self.conf, *args], check=False,
-                             capture_output=True, text=True, timeout=240,
-                             **options)
+        with self.farm.inside():
+            got = subprocess.run([STEK, "-c", self.conf, *args], check=False,
+                                 capture_output=True, text=True, timeout=240,
+                                 **options)
         if check and got.returncode != 0:
             raise FarmError(f"stek {' '.join(args)} ended with "
                             f"{got.returncode}: {got.stdout}{got.stderr}\n"

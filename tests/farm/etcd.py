@@ -105,10 +105,10 @@ class Member(Process):
         """etcdctl on this member's own host, so no partition is between."""
         return self.etcd.ctl(*args, **{"at": [self], "on": self, **options})
 
-    def put(self, key, value):
-        """Is it written?"""
+    def put(self, key, value, patience=2):
+        """Is it known to be written?  If not, it may still be, later."""
         return self.ctl("put", key, value, check=False,
-                        patience=2).returncode == 0
+                        patience=patience).returncode == 0
 
     def status(self):
         """What etcd says of it, or None."""
@@ -212,7 +212,7 @@ class Etcd:
         return got
 
     def put(self, key, value, **options):
-        """Is it written?"""
+        """As a Member's, by any of them."""
         return self.ctl("put", key, value, check=False, **{
             "patience": 2, **options}).returncode == 0
 

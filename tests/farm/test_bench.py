@@ -289,9 +289,11 @@ def test_etcd_survives_its_leader_and_takes_it_back(farm):
     etcd = farm.etcd
     leader = etcd.wait_leader()
     other = etcd.followers()[0]
+    # Shorter than any election, and long enough for a write.
+    farm.wait(lambda: other.put(PREFIX + "gap", "0", patience=0.5),
+              "etcd writes at once")
     leader.kill9()
-    assert not other.ctl("put", PREFIX + "gap", "1", patience=0.2,
-                         check=False).returncode == 0
+    assert not other.put(PREFIX + "gap", "1", patience=0.5)
     farm.wait(lambda: other.put(PREFIX + "gap", "2"), "etcd writes again")
     assert etcd.wait_leader(but=[leader]) is not leader
     leader.start()

@@ -6,38 +6,25 @@
  *
  * Never here: HAProxy's socket.
  * Invariant: exactly three lines, and the same three for the same set: where
- * it has no opening or pending key, a key derived from the sealing one, which
- * nobody seals with, fills the line.
+ * it has no opening or pending key, the sealing one fills the line.  So also
+ * in the moments between two lines that come by HAProxy's socket, each of
+ * which pushes another out, it seals with nothing but keys of the set.
  */
 #include "layout.h"
 #include "servers.h"
 #include "text.h"
 
+#include <sodium.h>
 #include <string.h>
 
 #define LINES    3
 #define LINE_LEN 109 /* 80 bytes in base64, and LF */
-
-/* Scopes that no configuration can name. */
-#define PAD_FIRST "\x01pad1"
-#define PAD_LAST  "\x01pad2"
 
 static const char trap[] =
     "Debian's haproxy.cfg turns tickets off (no-tls-tickets in "
     "ssl-default-bind-options): take that out; a key pushed over the socket "
     "is lost by a reload unless the file has it too; 'show tls-keys *' prints "
     "secrets: never log it";
-
-/* That key, or one derived from the sealing one where there is none. */
-static enum stek_err
-pad(const struct stek_key *key, const struct stek_key *sealing,
-    const char *scope, struct stek_key *line)
-{
-	if (key == NULL)
-		return stek_scope_key(sealing, scope, line);
-	*line = *key;
-	return STEK_OK;
-}
 
 static void
 put_line(const struct layout *layout, const struct stek_key *key,
@@ -55,30 +42,43 @@ write_lines(const struct format *format, const struct stek_set *set,
     int64_t now, const char *path, struct format_out *out)
 {
 	const struct stek_key *sealing = stek_set_sealing(set, now);
-	STEK_WIPED struct stek_key first, last;
+	const struct stek_key *first = order_find(set, now, STEK_OPENING);
+	const struct stek_key *last = order_find(set, now, STEK_PENDING);
 	struct text_out text;
 	enum stek_err err;
 
 	(void)path;
-	err =
-	    pad(order_find(set, now, STEK_OPENING), sealing, PAD_FIRST, &first);
-	if (err != STEK_OK)
-		return err;
-	err = pad(order_find(set, now, STEK_PENDING), sealing, PAD_LAST, &last);
-	if (err != STEK_OK)
-		return err;
 	err = text_open(out, "", LINES * LINE_LEN, &text);
 	if (err != STEK_OK)
 		return err;
-	put_line(format->layout, &first, &text);
+	put_line(format->layout, first != NULL ? first : sealing, &text);
 	put_line(format->layout, sealing, &text);
-	put_line(format->layout, &last, &text);
+	put_line(format->layout, last != NULL ? last : sealing, &text);
 	return text_close(&text);
 }
 
+/* The one that has those bytes; in->count if none has. */
+static size_t
+find(const struct format_in *in, const struct layout *layout,
+    const uint8_t *bytes)
+{
+	STEK_WIPED struct stek_key key;
+	size_t i;
+
+	layout_unpack(layout, bytes, &key);
+	for (i = 0; i < in->count; i++)
+		if (memcmp(key.name, in->keys[i].name, STEK_NAME_LEN) == 0 &&
+		    sodium_memcmp(key.aes, in->keys[i].aes, STEK_AES_LEN) ==
+		        0 &&
+		    sodium_memcmp(key.mac, in->keys[i].mac, STEK_MAC_LEN) == 0)
+			break;
+	return i;
+}
+
+/* *at: which key it was; one that fills several lines is one. */
 static enum stek_err
 read_line(const struct layout *layout, const struct text *line,
-    struct format_in *in, struct format_why *why)
+    struct format_in *in, size_t *at, struct format_why *why)
 {
 	LAYOUT_WIPED struct layout_raw raw;
 
@@ -92,6 +92,9 @@ read_line(const struct layout *layout, const struct text *line,
 		    "expected a key of %zu bytes in base64, found %zu "
 		    "characters that are none",
 		    layout->len, line->len);
+	*at = find(in, layout, raw.bytes);
+	if (*at < in->count)
+		return STEK_OK;
 	return layout_add(layout, raw.bytes, line->line, in, why);
 }
 
@@ -100,20 +103,22 @@ read_lines(const struct format *format, const uint8_t *bytes, size_t len,
     int64_t now, struct format_in *in, struct format_why *why)
 {
 	struct text_in text = {bytes, len, 0, 0};
+	size_t lines = 0, last = 0;
 	enum stek_err err;
 	struct text line;
 
 	(void)now;
 	while (text_next(&text, &line)) {
-		err = read_line(format->layout, &line, in, why);
+		in->sealing = last;
+		err = read_line(format->layout, &line, in, &last, why);
 		if (err != STEK_OK)
 			return err;
+		lines++;
 	}
-	if (in->count < LINES)
+	if (lines < LINES)
 		return format_refuse(why, STEK_ERR_FORMAT, text.line,
 		    "expected at least %d keys, a line each, found %zu", LINES,
-		    in->count);
-	in->sealing = in->count - 2;
+		    lines);
 	return STEK_OK;
 }
 

@@ -53,22 +53,6 @@ const struct known dead = {"2a548391c016c7d0e3dc23bae4aa31e3",
     "bcfe925276db9b93ec2192da09afd8a5", "e4f46861bca3092299e099734c40c920",
     NOW - 200000, NOW - 150000, NOW - 10};
 
-const struct known pad_first = {"3fe883d26e0246c744784236036deee4",
-    "9759d44022d7b449b3b04a5f12b1453e"
-    "e4658a0e331322d20836aa12b5ccae17",
-    "34710a0bb52d0a0eb56f41668c2f654a"
-    "d03c60eed1a703fcde15ba6111e01e3f",
-    "658dc3ace15a04f3bf8b214655cfb075", "dc9f7e508b13cdb5a9eeba45292126b3", 0,
-    0, 0};
-
-const struct known pad_last = {"73cda1617f179a9c5b52f96fe8b1ddda",
-    "cc57028940be210efdbadf34d04796ae"
-    "0de35a02799bd8a0fbbe4a8ab20dd2f9",
-    "ab6445408afe04dc47dcfe83f160222b"
-    "24c392fee62bb0bd98b21a5d9bc8fa14",
-    "b077ab91eca8063c5033ef42d8552c7f", "a1f638db0e30ae3cf1658e4be5bb2da9", 0,
-    0, 0};
-
 void
 put(uint8_t *at, const char *hex)
 {

@@ -25,7 +25,6 @@ struct known {
 };
 
 extern const struct known dead, oldest, opening, sealing, pending;
-extern const struct known pad_first, pad_last; /* of sealing; not in the set */
 
 /* Decode hex of any even length to `at`. */
 void put(uint8_t *at, const char *hex);

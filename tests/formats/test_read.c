@@ -194,6 +194,24 @@ haproxy_gets_the_newest_opening_key(void **state)
 }
 
 static void
+a_lone_key_of_haproxy_is_read_once(void **state)
+{
+	struct stek_set *set = full_farm();
+	struct format_in in;
+
+	(void)state;
+	while (set->count > 15)
+		assert_true(stek_set_remove(set, set->keys[15].name));
+	while (set->count > 1)
+		assert_true(stek_set_remove(set, set->keys[0].name));
+	read_back(format_find("haproxy"), set, &in);
+	assert_int_equal(in.count, 1);
+	assert_int_equal(in.sealing, 0);
+	expect_same(&in.keys[0], &set->keys[0], false);
+	stek_set_free(set);
+}
+
+static void
 of_two_pending_keys_the_sooner_comes_first(void **state)
 {
 	struct stek_set *set = full_farm();
@@ -408,6 +426,7 @@ main(void)
 	    cmocka_unit_test(
 	        dnsdist_gets_the_newest_five_with_the_sealing_one_last),
 	    cmocka_unit_test(haproxy_gets_the_newest_opening_key),
+	    cmocka_unit_test(a_lone_key_of_haproxy_is_read_once),
 	    cmocka_unit_test(of_two_pending_keys_the_sooner_comes_first),
 	    cmocka_unit_test(lighttpd_reads_its_times),
 	    cmocka_unit_test(a_key_of_lighttpd_before_its_time_does_not_seal),

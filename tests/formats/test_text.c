@@ -142,21 +142,21 @@ static const struct golden lists[] = {
                 "22327fba64ca16ce.key\"\n"},
 };
 
-/* Without an opening and a pending key, keys derived from the sealing one. */
+/* Without an opening and a pending key, the sealing one three times. */
 static const char padded[] =
-    "P+iD0m4CRsdEeEI2A23u5JdZ1EAi17RJs7BKXxKxRT7kZYoOMxMi0gg2qhK1"
-    "zK4XNHEKC7UtCg61b0FmjC9lStA8YO7RpwP83hW6YRHgHj8=\n"
     "tfcclq9UP8mwTpBmLCsLwH9jK/D1S/kaXBENuyhxZbFNffhCEKLTcsSNq+Oz"
     "/u3PZd5nYM/P7dhqWmisVORUM+Z7okkQUBCY8KfrtsCBbGU=\n"
-    "c82hYX8XmpxbUvlv6LHd2sxXAolAviEO/brfNNBHlq4N41oCeZvYoPu+Soqy"
-    "DdL5q2RFQIr+BNxH3P6D8WAiKyTDkv7mK7C9mLIaXZvI+hQ=\n";
+    "tfcclq9UP8mwTpBmLCsLwH9jK/D1S/kaXBENuyhxZbFNffhCEKLTcsSNq+Oz"
+    "/u3PZd5nYM/P7dhqWmisVORUM+Z7okkQUBCY8KfrtsCBbGU=\n"
+    "tfcclq9UP8mwTpBmLCsLwH9jK/D1S/kaXBENuyhxZbFNffhCEKLTcsSNq+Oz"
+    "/u3PZd5nYM/P7dhqWmisVORUM+Z7okkQUBCY8KfrtsCBbGU=\n";
 static const char padded_short[] =
-    "P+iD0m4CRsdEeEI2A23u5GWNw6zhWgTzv4shRlXPsHXcn35QixPNtanuukUp"
-    "ISaz\n"
     "tfcclq9UP8mwTpBmLCsLwAXKBlM1v6gqTfdOGaMX3LanQgXHbns5NC886HbX"
     "uWgL\n"
-    "c82hYX8XmpxbUvlv6LHd2rB3q5HsqAY8UDPvQthVLH+h9jjbDjCuPPFljkvl"
-    "uy2p\n";
+    "tfcclq9UP8mwTpBmLCsLwAXKBlM1v6gqTfdOGaMX3LanQgXHbns5NC886HbX"
+    "uWgL\n"
+    "tfcclq9UP8mwTpBmLCsLwAXKBlM1v6gqTfdOGaMX3LanQgXHbns5NC886HbX"
+    "uWgL\n";
 
 /* Write, and expect this text in the last file, which has this name. */
 static void

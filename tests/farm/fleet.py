@@ -97,6 +97,38 @@ class Farm(one_host.Farm):
                              for name, value in options.items()})
                 for host in self.hosts]
 
+    def on_etcd(self, policy=("60s", "90s", "10s"), clock=False, text=""):
+        """
+        A stekd a host, started, with one farm key and the store in etcd; all
+        servers, started with what it gave them.
+        """
+        stekds = self.stek(policy=policy, clock=clock, text=text)
+        for stekd in stekds:
+            stekd.on_etcd(self.etcd)
+        self.at_once(lambda stekd: stekd.start(), stekds)
+        self.wait(lambda: all(server.placed() for server in self.servers),
+                  "all key files are there")
+        self.start_servers()
+        self.wait_in_step()
+
+    @property
+    def stekds(self):
+        return [host.stekd for host in self.hosts if host.stekd]
+
+    def in_step(self, hosts=None):
+        """Do all have one version, and have all targets proven it?"""
+        stekds = [host.stekd for host in hosts or self.hosts]
+        seen = self.at_once(lambda stekd: stekd.status(), stekds)
+        return all(status and status["version"] == seen[0]["version"] > 0
+                   and status["sealing"] == seen[0]["sealing"]
+                   and status["store"]["state"] == "live"
+                   for status in seen) and \
+            all(self.at_once(lambda stekd: stekd.verified(), stekds))
+
+    def wait_in_step(self, hosts=None, patience=30):
+        self.wait(lambda: self.in_step(hosts), "all hosts are in step",
+                  patience)
+
     def traffic(self, **options):
         """Traffic between all servers; see resume.py."""
         return Traffic(self.judge, self.servers, **options)

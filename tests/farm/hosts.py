@@ -7,6 +7,7 @@ Never here: how servers and stekd are configured (tests/servers has it).
 Invariant: a host's processes see no network but the farm's.
 """
 import os
+import shutil
 
 from client import PortAt
 from clock import Clock
@@ -89,6 +90,30 @@ class HostStekd(Stekd):
 
     def kill9(self):
         self.kill()
+
+    def on_etcd(self, etcd, user=None, credentials=None):
+        """Its store is this etcd; to be called before it is started."""
+        mine = credentials or etcd.credentials(user or self.farm.name)
+        self.store = "etcd:" + etcd.urls
+        self.state = self.path("state")
+        self.text += f"""\
+node = "{self.farm.name}"
+state = "{self.state}"
+etcd {{ ca = "{mine.ca}" cert = "{mine.cert}" key = "{mine.key}" }}
+"""
+        self.configure()
+
+    def forget(self):
+        shutil.rmtree(self.state, ignore_errors=True)
+
+    def version(self):
+        status = self.status()
+        return status["version"] if status else 0
+
+    def sealing(self):
+        """The name of the key that should seal there; None if none."""
+        status = self.status()
+        return status["sealing"] if status else None
 
     def restart(self):
         """With what it has, its store and its keys."""

@@ -22,6 +22,7 @@
 
 #include "conf.h"
 #include "conf_check.h"
+#include "farm_key.h"
 
 #define CONF_BYTES_MAX (1024 * 1024)
 
@@ -176,14 +177,14 @@ static bool
 is_free(const struct conf *conf, const struct conf_target *target)
 {
 	char set[FORMAT_PATH_MAX + STEK_FARM_MAX + 16], owed[CONF_OWED_LEN];
-	const char *others[] = {
-	    set, owed, conf->store_dir, conf->farm_key, conf->control};
+	const char *key = farm_key_from(conf->farm_key).path;
+	const char *others[] = {set, owed, conf->store_dir, conf->control, key};
 	size_t i;
 
 	conf_set_path(conf, set, sizeof(set));
 	conf_owed_path(conf, owed, sizeof(owed));
 	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-		if (strcmp(others[i], target->path) != 0)
+		if (others[i] == NULL || strcmp(others[i], target->path) != 0)
 			continue;
 		say("target %s: its path %s is that of the store, the farm "
 		    "key, the control socket or the folder beside that",

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "conf_check.h"
+#include "farm_key.h"
 #include "reload.h"
 
 #define ADDRESS_MAX 512
@@ -212,11 +213,22 @@ check_store(const char *s, char why[CONF_WHY_LEN])
 static bool
 check_farm_key(const char *s, char why[CONF_WHY_LEN])
 {
-	if (s[0] == '/')
-		return check_path(s, why);
+	struct farm_key_from from = farm_key_from(s);
+
+	if (from.credential != NULL) {
+		if (farm_key_is_name(from.credential))
+			return true;
+		say(why, "expected the name of a credential of systemd: up to "
+		         "255 characters of ASCII without \"/\", \":\" and "
+		         "control characters, not \".\" or \"..\"");
+		return false;
+	}
+	if (from.path[0] == '/')
+		return check_path(from.path, why);
 	say(why,
 	    "expected the absolute path of a file with %d random bytes "
-	    "(\"stek init\" makes one)",
+	    "(\"stek init\" makes one), \"cert:\" and that of a TLS private "
+	    "key, or \"credential:NAME\" instead of a path",
 	    STEK_FARM_KEY_LEN);
 	return false;
 }

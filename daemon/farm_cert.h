@@ -22,7 +22,7 @@
  * type, secret = the key's canonical form:
  *
  *	RSA		both primes, the smaller one first, each big-endian and
- *			as long as the modulus
+ *			as long as the modulus; of a key for RSA-PSS too
  *	EC		the curve's name in OpenSSL, a zero byte, the scalar,
  *			big-endian and as long as the curve's order
  *	ED25519, ED448	the seed, of 32 or 57 bytes (RFC 8032)

@@ -51,6 +51,11 @@ credential_path(const char *name, char path[PATH_MAX], char why[CONF_WHY_LEN])
 	const char *given = getenv("CREDENTIALS_DIRECTORY");
 	const char *folder = given == NULL ? FARM_KEY_UNIT_DIR : given;
 
+	if (access(folder, F_OK) < 0 && errno != ENOENT) {
+		(void)snprintf(
+		    why, CONF_WHY_LEN, "%.300s: %s", folder, strerror(errno));
+		return false;
+	}
 	if (access(folder, F_OK) < 0) {
 		(void)snprintf(why, CONF_WHY_LEN,
 		    "%.300s: %s; systemd makes this folder of credentials "

@@ -93,6 +93,16 @@ def outside(host, monkeypatch):
     return host
 
 
+def test_a_folder_of_credentials_that_is_below_a_file(given, monkeypatch):
+    """Then it is not for the want of a unit."""
+    given.configure(farm_key="credential:farm.key")
+    given.write("given/x/y", "")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", given.path("given/x/y/z"))
+    result = given.stek("check")
+    assert "Not a directory" in result.out
+    assert "LoadCredential" not in result.out
+
+
 def test_outside_the_unit_init_leaves_the_key_to_systemd(outside):
     result = outside.stek("init")
     assert (result.status, result.err) == (0, "")

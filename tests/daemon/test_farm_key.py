@@ -163,13 +163,15 @@ def name(pid):
 
 
 def memory(pid):
-    """What a process could write to."""
+    """What a process could write to, but for a sanitizer's shadow."""
     with open(f"/proc/{pid}/maps", encoding="ascii") as maps:
         areas = [line.split()[:2] for line in maps]
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as mem:
         for area, may in areas:
             if may[1] == "w":
                 start, end = (int(part, 16) for part in area.split("-"))
+                if end - start > 1 << 32:
+                    continue
                 mem.seek(start)
                 try:
                     yield mem.read(end - start)

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <daemon/farm_key.h>
 #include <daemon/safe.h>
 
 #include "check.h"
@@ -76,20 +77,14 @@ check_conf(struct check *check)
 		    "it has no target, so keys go to no server");
 }
 
+/* Who can get at the file that the farm key is in, or follows from. */
 static void
-check_farm_key(struct check *check)
+check_key_file(struct check *check, const char *path)
 {
-	const char *path = check->conf->farm_key;
 	char why[CONF_WHY_LEN];
-	uint8_t *bytes = conf_farm_key(check->conf, why);
 	struct stat st;
 	int64_t days;
 
-	if (bytes == NULL) {
-		check_say(check, CHECK_FAIL, "farm key", "", "%s", why);
-		return;
-	}
-	stek_file_free(bytes);
 	check_above(check, path, safe_file(path, why), why);
 	if (stat(path, &st) < 0)
 		return;
@@ -103,8 +98,36 @@ check_farm_key(struct check *check)
 		    "it is %lld days old; who has had it in that time can read "
 		    "any copy of the store",
 		    (long long)days);
-	check_say(check, CHECK_OK, path, "",
-	    "32 random bytes that others cannot read");
+}
+
+static void
+check_farm_key(struct check *check)
+{
+	const char *text = check->conf->farm_key;
+	struct farm_key_from from = farm_key_from(text);
+	char path[PATH_MAX], why[CONF_WHY_LEN], kind[FARM_KIND_LEN];
+	uint8_t *bytes;
+
+	if (!farm_key_path(text, path, why)) {
+		check_say(check, CHECK_NOTE, "farm key",
+		    "start stekd, then check again",
+		    "it cannot be looked at now: %s", why);
+		return;
+	}
+	bytes = farm_key_read(text, farm_cert_derive, kind, why);
+	if (bytes == NULL) {
+		check_say(check, CHECK_FAIL, "farm key", "", "%s", why);
+		return;
+	}
+	stek_file_free(bytes);
+	check_key_file(check, path);
+	if (from.cert)
+		check_say(check, CHECK_NOTE, path,
+		    "renew the certificate with the same key",
+		    "the farm key is derived from it: with another key in it "
+		    "no host can read the store once its stekd is restarted");
+	check_say(check, CHECK_OK, path, "", "%s%s, which others cannot read",
+	    from.cert ? "the farm key is derived from " : "", kind);
 }
 
 static void

@@ -29,6 +29,7 @@ bool cli_take_json(const char *verb, int argc, char **argv, bool *json);
  */
 int verb_check(const struct cli *, int argc, char **argv);
 int verb_forget(const struct cli *, int argc, char **argv);
+int verb_derive(const struct cli *, int argc, char **argv);
 int verb_export(const struct cli *, int argc, char **argv);
 int verb_import(const struct cli *, int argc, char **argv);
 int verb_init(const struct cli *, int argc, char **argv);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <daemon/farm_key.h>
+
 #include "farm.h"
 #include "say.h"
 
@@ -39,11 +41,13 @@ decode(struct farm *farm, const uint8_t bytes[STEK_CODEC_LEN])
 bool
 farm_read(struct farm *farm)
 {
+	char kind[FARM_KIND_LEN];
 	uint8_t bytes[STEK_CODEC_LEN];
 	enum store_result result;
 	uint64_t version;
 
-	farm->key = conf_farm_key(farm->conf, farm->why);
+	farm->key = farm_key_read(
+	    farm->conf->farm_key, farm_cert_derive, kind, farm->why);
 	if (farm->key == NULL)
 		return false;
 	farm->set = stek_set_new();

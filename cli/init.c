@@ -16,6 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <daemon/farm_key.h>
+
 #include "advice.h"
 #include "farm.h"
 #include "place.h"
@@ -27,7 +29,9 @@ static const char template[] =
     "# The farm's name; the same on every host of the farm.\n"
     "#farm     = \"farm\"\n"
     "\n"
-    "# Where the farm's keys are kept, encrypted with the farm key.\n"
+    "# Where the farm's keys are kept, encrypted with the farm key.  That can\n"
+    "# be \"cert:/etc/ssl/private/server.key\", too: derived from a private\n"
+    "# key that all hosts of the farm have.\n"
     "#store    = \"dir:/var/lib/stek\"\n"
     "#farm_key = \"/etc/stek/farm.key\"\n"
     "\n"
@@ -170,13 +174,44 @@ drop_first_name(const struct conf *conf)
 	return true;
 }
 
+/* It is somebody else's to make: systemd's, or the certificate's owner's. */
+static bool
+find_farm_key(const struct conf *conf)
+{
+	char path[PATH_MAX], why[CONF_WHY_LEN], kind[FARM_KIND_LEN];
+	char meaning[FARM_KIND_LEN + 64];
+	struct farm_key_from from = farm_key_from(conf->farm_key);
+	uint8_t *bytes;
+
+	if (from.credential != NULL &&
+	    !farm_key_path(conf->farm_key, path, why)) {
+		tell("later", conf->farm_key,
+		    "farm key: stekd gets it from systemd when it is started");
+		return true;
+	}
+	bytes = farm_key_read(conf->farm_key, farm_cert_derive, kind, why);
+	if (bytes == NULL) {
+		say_error("%s", why);
+		return false;
+	}
+	stek_file_free(bytes);
+	(void)snprintf(meaning, sizeof(meaning), "farm key: %s%s",
+	    from.cert ? "derived from " : "", kind);
+	tell("found", conf->farm_key, meaning);
+	return true;
+}
+
 static bool
 make_farm_key(const struct conf *conf)
 {
-	int there = exists(conf->farm_key);
+	struct farm_key_from from = farm_key_from(conf->farm_key);
 	uint8_t *bytes;
 	bool made;
+	int there;
 
+	if (from.cert || from.credential != NULL)
+		return find_farm_key(conf);
+	there = exists(conf->farm_key);
 	if (there < 0)
 		return false;
 	if (there > 0) {
@@ -251,9 +286,14 @@ make_control(const struct conf *conf)
 static bool
 check_farm_key(const struct conf *conf)
 {
-	char why[CONF_WHY_LEN];
-	uint8_t *bytes = conf_farm_key(conf, why);
+	struct farm_key_from from = farm_key_from(conf->farm_key);
+	char why[CONF_WHY_LEN], kind[FARM_KIND_LEN];
+	uint8_t *bytes;
 
+	/* find_farm_key() has done so. */
+	if (from.cert || from.credential != NULL)
+		return true;
+	bytes = farm_key_read(conf->farm_key, farm_cert_derive, kind, why);
 	if (bytes == NULL)
 		say_error("%s", why);
 	stek_file_free(bytes);

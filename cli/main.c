@@ -18,7 +18,7 @@
 struct verb {
 	const char *name;
 	const char *args;
-	const char *help;
+	const char *help; /* NULL: nobody's to call but stekd's */
 	int (*run)(const struct cli *, int argc, char **argv);
 };
 
@@ -48,6 +48,7 @@ static const struct verb verbs[] = {
     {"run", "--ring FILE [--scope SCOPE] [--keep-own] -- COMMAND [ARGUMENT...]",
         "start a server that knows nothing of stek with a ring's keys",
         verb_run},
+    {"derive", "", NULL, verb_derive},
 };
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -58,7 +59,7 @@ usage(FILE *to)
 	size_t i;
 
 	(void)fprintf(to, "usage: stek [-c FILE] VERB [ARGUMENT...]\n\n");
-	for (i = 0; i < VERBS; i++)
+	for (i = 0; i < VERBS && verbs[i].help != NULL; i++)
 		(void)fprintf(to, "  %-8s %s\n", verbs[i].name, verbs[i].help);
 	(void)fprintf(to, "\nstek VERB -h shows a verb's arguments, "
 	                  "stek -V the version; see stek(1).\n");

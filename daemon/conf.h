@@ -49,7 +49,7 @@ struct conf {
 	char *store_dir; /* of store = "dir:…", or else of state */
 	struct conf_etcd etcd;
 	char *node; /* this host's name in its farm */
-	char *farm_key; /* a path */
+	char *farm_key; /* where it comes from: farm_key.h */
 	char *user; /* whom stekd's main process runs as */
 	uid_t uid;
 	gid_t gid;
@@ -87,11 +87,5 @@ void conf_set_path(const struct conf *, char *path, size_t size);
 
 /* The folder for what servers have yet to take: see owed.h. */
 void conf_owed_path(const struct conf *, char *path, size_t size);
-
-/*
- * The farm key into guarded memory (stek_file_free()).  NULL: why says what
- * is wrong with the file.
- */
-uint8_t *conf_farm_key(const struct conf *, char why[CONF_WHY_LEN]);
 
 #endif

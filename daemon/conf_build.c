@@ -9,6 +9,7 @@
 
 #include "conf_build.h"
 #include "conf_check.h"
+#include "farm_key.h"
 
 static void say(char *why, const char *, ...)
     __attribute__((format(printf, 2, 3)));
@@ -78,15 +79,16 @@ static bool
 is_free(const struct conf *conf, const struct conf_target *target, char *why)
 {
 	char set[FORMAT_PATH_MAX + STEK_FARM_MAX + 16], owed[CONF_OWED_LEN];
-	const char *others[] = {set, owed, conf->store_dir, conf->farm_key,
-	    conf->control, conf->etcd.ca, conf->etcd.cert, conf->etcd.key,
+	const char *key = farm_key_from(conf->farm_key).path;
+	const char *others[] = {set, owed, conf->store_dir, conf->control, key,
+	    conf->etcd.ca, conf->etcd.cert, conf->etcd.key,
 	    conf->etcd.password};
 	size_t i;
 
 	conf_set_path(conf, set, sizeof(set));
 	conf_owed_path(conf, owed, sizeof(owed));
 	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-		if (strcmp(others[i], target->path) != 0)
+		if (others[i] == NULL || strcmp(others[i], target->path) != 0)
 			continue;
 		say(why,
 		    "target %s: its path %s is that of the store, the farm "

@@ -12,9 +12,8 @@
 #include <unistd.h>
 
 #include "conf_check.h"
+#include "farm_key.h"
 #include "reload.h"
-
-#define ADDRESS_MAX 512
 
 static void say(char why[CONF_WHY_LEN], const char *, ...)
     __attribute__((format(printf, 2, 3)));
@@ -122,8 +121,8 @@ conf_parse_owner(const char *s, uid_t *uid, gid_t *gid)
 }
 
 /* HOST:PORT[/SNI], with [::1] for IPv6. */
-static bool
-is_address(const char *s)
+bool
+conf_is_address(const char *s)
 {
 	const char *slash = strchr(s, '/'), *colon;
 	char *end;
@@ -234,48 +233,13 @@ check_farm(const char *s, char why[CONF_WHY_LEN])
 	return false;
 }
 
-/* "https://HOST:PORT", the first `len` bytes. */
-static bool
-is_endpoint(const char *s, size_t len)
-{
-	char text[ADDRESS_MAX];
-	size_t skip = strncmp(s, "https://", 8) == 0  ? 8
-	              : strncmp(s, "http://", 7) == 0 ? 7
-	                                              : 0;
-
-	if (skip == 0 || len - skip >= sizeof(text))
-		return false;
-	(void)snprintf(text, sizeof(text), "%.*s", (int)(len - skip), s + skip);
-	return is_address(text) && strpbrk(text, "/@?#") == NULL;
-}
-
-static bool
-check_endpoints(const char *s, char why[CONF_WHY_LEN])
-{
-	size_t len, count = 0;
-
-	do {
-		len = strcspn(s, ",");
-		if (!is_endpoint(s, len) || ++count > CONF_ENDPOINTS) {
-			say(why,
-			    "expected \"etcd:\" and 1 to %d addresses such as "
-			    "https://etcd1:2379, with a comma between two; "
-			    "found \"%.*s\"",
-			    CONF_ENDPOINTS, (int)(len < 64 ? len : 64), s);
-			return false;
-		}
-		s += len;
-	} while (*s++ == ',');
-	return true;
-}
-
 static bool
 check_store(const char *s, char why[CONF_WHY_LEN])
 {
 	if (strncmp(s, "dir:/", 5) == 0)
 		return check_path(s + 4, why);
 	if (strncmp(s, "etcd:", 5) == 0)
-		return check_endpoints(s + 5, why);
+		return conf_check_endpoints(s + 5, why);
 	say(why, "expected \"dir:\" and an absolute path, or \"etcd:\" and "
 	         "addresses such as https://etcd1:2379");
 	return false;
@@ -298,37 +262,33 @@ check_node(const char *s, char why[CONF_WHY_LEN])
 }
 
 static bool
-check_prefix(const char *s, char why[CONF_WHY_LEN])
-{
-	size_t len = strlen(s);
-
-	if (len == 0 || (len > 1 && len < ADDRESS_MAX && s[0] == '/' &&
-	                    s[len - 1] == '/' && strstr(s, "//") == NULL))
-		return true;
-	say(why,
-	    "expected a prefix that begins and ends with /, such as "
-	    "\"/stek/farm/\", of less than %d characters",
-	    ADDRESS_MAX);
-	return false;
-}
-
-static bool
 check_etcd_user(const char *s, char why[CONF_WHY_LEN])
 {
-	if (strlen(s) < ADDRESS_MAX)
+	if (strlen(s) < CONF_ADDRESS_MAX)
 		return true;
-	say(why, "expected less than %d characters", ADDRESS_MAX);
+	say(why, "expected less than %d characters", CONF_ADDRESS_MAX);
 	return false;
 }
 
 static bool
 check_farm_key(const char *s, char why[CONF_WHY_LEN])
 {
-	if (s[0] == '/')
-		return check_path(s, why);
+	struct farm_key_from from = farm_key_from(s);
+
+	if (from.credential != NULL) {
+		if (farm_key_is_name(from.credential))
+			return true;
+		say(why, "expected the name of a credential of systemd: up to "
+		         "255 characters of ASCII without \"/\", \":\" and "
+		         "control characters, not \".\" or \"..\"");
+		return false;
+	}
+	if (from.path[0] == '/')
+		return check_path(from.path, why);
 	say(why,
 	    "expected the absolute path of a file with %d random bytes "
-	    "(\"stek init\" makes one)",
+	    "(\"stek init\" makes one), \"cert:\" and that of a TLS private "
+	    "key, or \"credential:NAME\" instead of a path",
 	    STEK_FARM_KEY_LEN);
 	return false;
 }
@@ -349,7 +309,7 @@ check_user(const char *s, char why[CONF_WHY_LEN])
 static bool
 check_metrics(const char *s, char why[CONF_WHY_LEN])
 {
-	if (s[0] == '\0' || (is_address(s) && strchr(s, '/') == NULL))
+	if (s[0] == '\0' || (conf_is_address(s) && strchr(s, '/') == NULL))
 		return true;
 	say(why, "expected \"ADDRESS:PORT\" to listen at, or \"\" for none");
 	return false;
@@ -408,12 +368,13 @@ check_reload(const char *s, char why[CONF_WHY_LEN])
 static bool
 check_verify(const char *s, char why[CONF_WHY_LEN])
 {
-	if (s[0] == '\0' || (is_address(s) && strlen(s) < ADDRESS_MAX))
+	if (s[0] == '\0' ||
+	    (conf_is_address(s) && strlen(s) < CONF_ADDRESS_MAX))
 		return true;
 	say(why,
 	    "expected \"HOST:PORT\" or \"HOST:PORT/SERVERNAME\", of less "
 	    "than %d characters",
-	    ADDRESS_MAX);
+	    CONF_ADDRESS_MAX);
 	return false;
 }
 
@@ -455,7 +416,7 @@ static const struct {
     {"store", check_store},
     {"state", check_optional_path},
     {"node", check_node},
-    {"etcd|prefix", check_prefix},
+    {"etcd|prefix", conf_check_prefix},
     {"etcd|ca", check_optional_path},
     {"etcd|cert", check_optional_path},
     {"etcd|key", check_optional_path},

@@ -9,12 +9,21 @@
 
 #include "conf.h"
 
+#define CONF_ADDRESS_MAX 512
+
 /* The options that are checked, as libconfuse names them; NULL: no more. */
 const char *conf_check_option(size_t);
 
 /* False: why says what was expected. */
 STEK_CHECKED bool conf_check(
     const char *option, const char *value, char why[CONF_WHY_LEN]);
+
+/* Both of a store in etcd; endpoints are what follows "etcd:". */
+STEK_CHECKED bool conf_check_endpoints(const char *, char why[CONF_WHY_LEN]);
+STEK_CHECKED bool conf_check_prefix(const char *, char why[CONF_WHY_LEN]);
+
+/* HOST:PORT[/SNI], with [::1] for IPv6. */
+STEK_CHECKED bool conf_is_address(const char *);
 
 /* Text as what it means; false: it is no such thing. */
 STEK_CHECKED bool conf_is_name(const char *, size_t max);

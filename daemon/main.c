@@ -25,6 +25,8 @@
 
 #include "background.h"
 #include "control.h"
+#include "farm_helper.h"
+#include "farm_key.h"
 #include "log.h"
 #include "loop.h"
 #include "memory.h"
@@ -207,7 +209,7 @@ static int
 start(struct loop *loop)
 {
 	const struct conf *conf = loop->conf;
-	char why[CONF_WHY_LEN];
+	char why[CONF_WHY_LEN], kind[FARM_KIND_LEN];
 	uint8_t *farm_key;
 	int lock, control;
 
@@ -223,7 +225,7 @@ start(struct loop *loop)
 		log_line(LOG_ERR, "cannot start", "why", strerror(errno), NULL);
 		return 1;
 	}
-	farm_key = conf_farm_key(conf, why);
+	farm_key = farm_key_read(conf->farm_key, farm_helper_derive, kind, why);
 	if (farm_key == NULL) {
 		log_line(LOG_ERR, "cannot use the farm key", "why", why, NULL);
 		return 1;

@@ -13,6 +13,7 @@ import pytest
 
 from host import encode, sealing
 from daemon import STEK, STEKD, Daemon, gone, read, replace
+from derived import openssl
 
 
 @pytest.fixture
@@ -340,9 +341,9 @@ def test_keys_on_a_disk_only_if_it_is_allowed(stekd):
         shutil.rmtree(folder)
 
 
-def as_nobody():
-    """With the limit that Debian gives to users."""
-    resource.setrlimit(resource.RLIMIT_MEMLOCK, (65536, 65536))
+def as_nobody(limit=65536):
+    """With hardly any memory that may be locked."""
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (limit, limit))
     os.setgroups([])
     os.setresgid(65534, 65534, 65534)
     os.setresuid(65534, 65534, 65534)
@@ -350,12 +351,7 @@ def as_nobody():
 
 def test_memory_that_cannot_be_locked_only_if_it_is_allowed(stekd):
     """Started by a user; it then works as far as that user may."""
-    # The build may lie where only root goes.
-    program = shutil.copy(STEKD, os.path.join(stekd.farm.folder, "stekd"))
-    for where, folders, names in os.walk(stekd.home):
-        for name in folders + names:
-            os.chown(os.path.join(where, name), 65534, 65534)
-    os.chown(stekd.home, 65534, 65534)
+    program = of_nobody(stekd)
     refuses(stekd, "cannot lock memory", 'allow = {\\"unlocked\\"}',
             executable=program, preexec_fn=as_nobody)
     stekd.text = 'allow = {"unlocked"}'
@@ -366,6 +362,34 @@ def test_memory_that_cannot_be_locked_only_if_it_is_allowed(stekd):
         stekd.wait(stekd.status, "it answers")
         stekd.wait_state("web", "applied")
         assert os.stat(stekd.path("web")).st_uid == 65534
+        assert stekd.end() == 0
+
+
+def of_nobody(stekd):
+    """All that it has; and the programs, from where only root may go."""
+    for where, folders, names in os.walk(stekd.home):
+        for name in folders + names:
+            os.chown(os.path.join(where, name), 65534, 65534)
+    os.chown(stekd.home, 65534, 65534)
+    for name, program in (("bin", STEK), ("sbin", STEKD)):
+        os.makedirs(os.path.join(stekd.farm.folder, name), exist_ok=True)
+        shutil.copy(program, os.path.join(stekd.farm.folder, name))
+    return os.path.join(stekd.farm.folder, "sbin", "stekd")
+
+
+@pytest.mark.parametrize("key", ["farm.key", "server.key"])
+def test_the_memory_that_debian_lets_a_user_lock_is_enough(stekd, key):
+    """8 MB."""
+    if key == "server.key":
+        openssl("genpkey", "-algorithm", "ED25519", "-out", stekd.path(key))
+        stekd.values["farm_key"] = f"cert:{stekd.path(key)}"
+        stekd.configure()
+    with subprocess.Popen(
+            [STEKD, "-f", "-c", stekd.conf], executable=of_nobody(stekd),
+            preexec_fn=lambda: as_nobody(8 << 20)) as child:
+        stekd.child = child
+        stekd.wait(stekd.status, "it answers")
+        stekd.wait_state("web", "applied")
         assert stekd.end() == 0
 
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <daemon/conf.h>
+#include <daemon/farm_key.h>
 
 #include "fuzz.h"
 
@@ -43,13 +44,18 @@ expect_target(const struct conf *conf, size_t i)
 static void
 expect_consistent(const struct conf *conf)
 {
+	struct farm_key_from from;
 	size_t i;
 
 	FUZZ_EXPECT(conf->farm[0] != '\0');
 	FUZZ_EXPECT(strlen(conf->farm) <= STEK_FARM_MAX);
 	FUZZ_EXPECT(strchr(conf->farm, '/') == NULL && conf->farm[0] != '.');
 	FUZZ_EXPECT(conf->store_dir[0] == '/');
-	FUZZ_EXPECT(conf->farm_key[0] == '/');
+	from = farm_key_from(conf->farm_key);
+	if (from.credential != NULL)
+		FUZZ_EXPECT(farm_key_is_name(from.credential));
+	else
+		FUZZ_EXPECT(from.path[0] == '/');
 	FUZZ_EXPECT(conf->control[0] == '/');
 	FUZZ_EXPECT(conf->user != NULL && conf->metrics != NULL);
 	FUZZ_EXPECT(stek_policy_check(&conf->policy) == STEK_OK);

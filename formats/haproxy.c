@@ -75,10 +75,11 @@ find(const struct format_in *in, const struct layout *layout,
 	return i;
 }
 
-/* *at: which key it was; one that fills several lines is one. */
+/* *at: which key it was; copies: in which line there is another of each. */
 static enum stek_err
 read_line(const struct layout *layout, const struct text *line,
-    struct format_in *in, size_t *at, struct format_why *why)
+    struct format_in *in, size_t copies[STEK_KEYS_MAX], size_t *at,
+    struct format_why *why)
 {
 	LAYOUT_WIPED struct layout_raw raw;
 
@@ -93,8 +94,10 @@ read_line(const struct layout *layout, const struct text *line,
 		    "characters that are none",
 		    layout->len, line->len);
 	*at = find(in, layout, raw.bytes);
-	if (*at < in->count)
+	if (*at < in->count) {
+		copies[*at] = line->line;
 		return STEK_OK;
+	}
 	return layout_add(layout, raw.bytes, line->line, in, why);
 }
 
@@ -103,14 +106,14 @@ read_lines(const struct format *format, const uint8_t *bytes, size_t len,
     int64_t now, struct format_in *in, struct format_why *why)
 {
 	struct text_in text = {bytes, len, 0, 0};
-	size_t lines = 0, last = 0;
+	size_t copies[STEK_KEYS_MAX] = {0}, lines = 0, last = 0, i;
 	enum stek_err err;
 	struct text line;
 
 	(void)now;
 	while (text_next(&text, &line)) {
 		in->sealing = last;
-		err = read_line(format->layout, &line, in, &last, why);
+		err = read_line(format->layout, &line, in, copies, &last, why);
 		if (err != STEK_OK)
 			return err;
 		lines++;
@@ -119,6 +122,11 @@ read_lines(const struct format *format, const uint8_t *bytes, size_t len,
 		return format_refuse(why, STEK_ERR_FORMAT, text.line,
 		    "expected at least %d keys, a line each, found %zu", LINES,
 		    lines);
+	/* No other key than the sealing one is there to fill lines. */
+	for (i = 0; i < in->count; i++)
+		if (copies[i] != 0 && i != in->sealing)
+			return format_in_add(
+			    in, &in->keys[i], in->is_short, copies[i], why);
 	return STEK_OK;
 }
 

@@ -115,6 +115,8 @@ farm_offer_plan(struct farm *farm, int64_t now)
 	new = find_new(offer, &farm->set);
 	if (new == NULL)
 		return false;
+	/* It stays due until the store has taken it. */
+	farm->due = now;
 	if (stek_set_sealing(&farm->set, now) == NULL)
 		return true;
 	return offer_held(farm, new, now);
@@ -204,14 +206,32 @@ farm_offer_revoke(struct farm *farm, int64_t now)
 	return true;
 }
 
+/* Up to there, no key seals once a later one does, wherever that is late. */
+static void
+tighten(struct stek_set *set, const struct stek_policy *policy, int64_t from)
+{
+	struct stek_key *key;
+	int64_t next;
+	size_t i;
+
+	for (i = 0; i + 1 < set->count; i++) {
+		key = &set->keys[i];
+		next = set->keys[i + 1].seal_from;
+		if (next > from)
+			break;
+		if (key->seal_until > next)
+			key->seal_until = next;
+		if (key->open_until > key->seal_until + policy->tickets)
+			key->open_until = key->seal_until + policy->tickets;
+	}
+}
+
 bool
 farm_offer_confirm(struct farm *farm, int64_t now)
 {
 	const struct stek_policy *policy = &farm->conf.policy;
 	struct stek_set *offer = &farm->offer;
-	const struct stek_key *key;
 	int64_t from;
-	size_t i;
 
 	stek_set_copy(offer, &farm->set);
 	from = farm_held_from(farm_held(offer));
@@ -219,17 +239,7 @@ farm_offer_confirm(struct farm *farm, int64_t now)
 		from = now;
 	if (!release(offer, policy, from))
 		return false;
-	/* What it takes over from seals no longer, wherever it is late. */
-	for (i = 0; i < offer->count; i++) {
-		key = &offer->keys[i];
-		if (key->seal_from >= from || key->seal_until <= from)
-			continue;
-		if (!retime(offer, key, key->seal_from, from,
-		        key->open_until < from + policy->tickets
-		            ? key->open_until
-		            : from + policy->tickets))
-			return false;
-	}
+	tighten(offer, policy, from);
 	bury(offer, now);
 	offer->version = farm->set.version + 1;
 	return true;

@@ -18,7 +18,7 @@
 #include "chance.h"
 #include "sim.h"
 
-#define CLOCKS	      (660 * SECOND)
+#define CLOCKS        (660 * SECOND)
 #define CONFLICTS_MAX 16
 
 void
@@ -140,8 +140,8 @@ is_excused(const struct world *world, const struct swap *swap,
 }
 
 void
-check_before_put(struct world *world, const struct swap *swap,
-    const struct stek_set *old)
+check_before_put(
+    struct world *world, const struct swap *swap, const struct stek_set *old)
 {
 	const struct stek_key *key, *before;
 	size_t i;
@@ -169,8 +169,8 @@ from_of(const struct stek_key *key)
  * else was faster.
  */
 static void
-check_period(struct world *world, const struct swap *swap,
-    const struct stek_set *old)
+check_period(
+    struct world *world, const struct swap *swap, const struct stek_set *old)
 {
 	const struct stek_key *new = &swap->set.keys[swap->set.count - 1];
 	int64_t rotate = world->script->conf.policy.rotate;
@@ -192,8 +192,8 @@ check_period(struct world *world, const struct swap *swap,
 
 /* I9, but for revoked keys, and for those that give way in a full set. */
 static void
-check_lost(struct world *world, const struct swap *swap,
-    const struct stek_set *old)
+check_lost(
+    struct world *world, const struct swap *swap, const struct stek_set *old)
 {
 	const struct known *key;
 	size_t i;
@@ -249,8 +249,8 @@ note_count(struct world *world, const struct swap *swap)
 
 /* A swap has come to the store; old is what was there if it was done. */
 void
-check_stored(struct world *world, const struct swap *swap,
-    const struct stek_set *old)
+check_stored(
+    struct world *world, const struct swap *swap, const struct stek_set *old)
 {
 	note_count(world, swap);
 	if (world->tries > CONFLICTS_MAX)
@@ -271,8 +271,8 @@ is_same(const struct stek_set *a, const struct stek_set *b)
 
 /* I5, at a node: times come sooner, or a held key gets its own. */
 static void
-check_times(struct world *world, const struct node *node,
-    const struct stek_set *before)
+check_times(
+    struct world *world, const struct node *node, const struct stek_set *before)
 {
 	const struct stek_key *key, *old;
 	size_t i;

@@ -89,13 +89,17 @@ rise(struct world *world, struct node *node, bool host)
 static void
 boot(struct world *world, struct node *node, const struct fault *fault)
 {
-	node->offset += fault->arg * SECOND;
-	if (fault->arg != 0)
+	bool host = fault->kind == FAULT_REBOOT;
+
+	node->owed = NULL;
+	if (host)
+		node->offset += fault->arg * SECOND;
+	if (host && fault->arg != 0)
 		later(world,
 		    chance_between(&world->random, 5 * SECOND, 2 * MINUTE),
 		    EV_SET, node->id,
 		    (uint32_t)(fault - world->script->faults));
-	rise(world, node, true);
+	rise(world, node, host);
 }
 
 void
@@ -137,10 +141,11 @@ wake_up(struct world *world, struct node *node)
 	node->awake = world->now;
 	node->flying = NULL;
 	servers_refresh(world, node);
-	if (!node->up) {
-		life_link(world, node);
+	if (node->owed != NULL)
+		boot(world, node, node->owed);
+	life_link(world, node);
+	if (!node->up)
 		return;
-	}
 	first = chance_one_in(&world->random, 2);
 	if (first)
 		node_simple(world, node, FARM_TIME);
@@ -155,13 +160,12 @@ wake_up(struct world *world, struct node *node)
 	node->contacting = false;
 	if (!first)
 		node_simple(world, node, FARM_TIME);
-	life_link(world, node);
 }
 
 static bool
 can_wish(const struct world *world, const struct node *node)
 {
-	return node->up && node->naps == 0 &&
+	return node->up && node->naps == 0 && node->conf.mint &&
 	       servers_is_clock_right(world, node) &&
 	       farm_trouble(&node->farm) == NULL;
 }
@@ -189,8 +193,8 @@ wish(struct world *world, struct node *node, const struct fault *fault)
 		for (i = 0; i < set->count; i++) {
 			if (fault->arg != 2 && &set->keys[i] != key)
 				continue;
-			known = &world->keys[servers_key(
-			    world, set->keys[i].name)];
+			known =
+			    &world->keys[servers_key(world, set->keys[i].name)];
 			known->wished = world->now;
 			known->wisher = node->id;
 			known->wisher_life = node->life;
@@ -243,11 +247,10 @@ end(struct world *world, struct node *node, const struct fault *fault)
 		node->cuts--;
 		break;
 	case FAULT_DEATH:
-		if (!node->up)
-			rise(world, node, false);
-		break;
 	case FAULT_REBOOT:
-		if (!node->up)
+		if (!node->up && node->naps > 0)
+			node->owed = fault;
+		else if (!node->up)
 			boot(world, node, fault);
 		break;
 	case FAULT_NAP:
@@ -263,8 +266,9 @@ end(struct world *world, struct node *node, const struct fault *fault)
 			later(world, 500, EV_APPLY, node->id, node->life);
 		break;
 	case FAULT_SLOW:
-		node->slows--;
 		node->eased = world->now;
+		if (--node->slows == 0 && node->placing && node->up)
+			later(world, 500, EV_APPLY, node->id, node->life);
 		break;
 	default:
 		break;

@@ -62,8 +62,7 @@ keep_copy(struct node *node)
 }
 
 void
-node_timer(
-    struct world *world, struct node *node, const struct farm_todo *todo)
+node_timer(struct world *world, struct node *node, const struct farm_todo *todo)
 {
 	int64_t delay = NEVER, wake;
 
@@ -128,17 +127,17 @@ static const char *const whats[] = {
     [FARM_DO_ROTATE] = "do rotate",
     [FARM_DO_REVOKE] = "do revoke",
 };
-static const char *const wants[] = {"nothing", "revoke", "restore", "rotate",
-    "confirm", "force", "plan"};
+static const char *const wants[] = {
+    "nothing", "revoke", "restore", "rotate", "confirm", "force", "plan"};
 
 static void
-tell_step(struct world *world, struct node *node, const struct farm_event *event,
-    const struct farm_todo *todo)
+tell_step(struct world *world, struct node *node,
+    const struct farm_event *event, const struct farm_todo *todo)
 {
 	const struct farm *farm = &node->farm;
 	const struct stek_key *held = farm_held(&farm->set);
 
-	if (event->what == FARM_CONTACT && !todo->adopted && !todo->swap)
+	if (event->what == FARM_CONTACT && !todo->publish && !todo->swap)
 		return;
 	trace(world,
 	    "node %u: %s%s%s -> set %llu (%zu keys%s) want %s%s%s%s%s%s%s",
@@ -208,8 +207,8 @@ node_begin(struct world *world, struct node *node)
 	node->in_step = false;
 	node->registered = false;
 	node->acked = 0;
-	farm_begin(&node->farm, &node->conf, &node->copy, now,
-	    node_ran(world, node));
+	farm_begin(
+	    &node->farm, &node->conf, &node->copy, now, node_ran(world, node));
 	servers_publish(world, node);
 	node_simple(world, node, FARM_TIME);
 }

@@ -50,8 +50,7 @@ static int64_t
 choose_offset(uint64_t *chance, uint32_t odd)
 {
 	if (chance_one_in(chance, odd))
-		return chance_one_in(chance, 2) ? 600 * SECOND
-		                                : -600 * SECOND;
+		return chance_one_in(chance, 2) ? 600 * SECOND : -600 * SECOND;
 	return chance_between(chance, -50, 50);
 }
 
@@ -76,8 +75,8 @@ make_node(struct world *world, uint32_t id)
 	node->fine = NEVER;
 	node->life = 1;
 	later(world,
-	    chance_scale(&chance, 1,
-	        script->nodes < LARGE ? 10 * SECOND : 10 * MINUTE),
+	    chance_scale(
+	        &chance, 1, script->nodes < LARGE ? 10 * SECOND : 10 * MINUTE),
 	    EV_START, id, 0);
 }
 

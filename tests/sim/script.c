@@ -24,8 +24,7 @@ static const struct stek_policy policies[] = {
     {3600, 7200, 0},
 };
 
-static const int64_t postpones[] = {
-    3600, 3600, 600, 6 * 3600, 0, FARM_WAIT};
+static const int64_t postpones[] = {3600, 3600, 600, 6 * 3600, 0, FARM_WAIT};
 static const int64_t stales[] = {0, 0, 600, 3600, 86400};
 
 static void
@@ -202,8 +201,7 @@ script_tell(const struct script *script, const struct fault *fault, char *out,
 		(void)snprintf(who, sizeof(who), "the writer");
 	else
 		(void)snprintf(who, sizeof(who), "node %u", fault->node);
-	(void)snprintf(out, len,
-	    "%12.3f s  for %9.3f s  %s: %s (%" PRId64 ")",
+	(void)snprintf(out, len, "%12.3f s  for %9.3f s  %s: %s (%" PRId64 ")",
 	    (double)fault->at / 1000, (double)fault->len / 1000, who,
 	    names[fault->kind], fault->arg);
 }

@@ -127,7 +127,9 @@ servers_count(struct world *world, struct node *node, bool counted)
 void
 servers_try_count(struct world *world, struct node *node)
 {
-	if (node->up && node->linked && node->in_step &&
+	if (node->in_step_servers || node->placing)
+		return;
+	if (node->up && node->linked && node->in_step && !node->farm.stale &&
 	    node->acked >= world->store.highest && node->acked > 0 &&
 	    node->naps == 0 && servers_is_clock_right(world, node))
 		servers_count(world, node, true);
@@ -184,9 +186,9 @@ servers_applied(struct world *world, struct node *node)
 	trace(world, "node %u: servers have set %llu", node->id,
 	    (unsigned long long)node->acked);
 	servers_refresh(world, node);
-	servers_try_count(world, node);
 	if (node->again)
 		servers_publish(world, node);
+	servers_try_count(world, node);
 }
 
 /* The host has gone down. */

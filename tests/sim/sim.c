@@ -39,8 +39,7 @@ tell_script(const struct script *script, uint32_t *left)
 
 	(void)printf("seed %" PRIu64 ": %u nodes, rotate %" PRId64
 	             " s, tickets %" PRId64 " s, lead %" PRId64
-	             " s, postpone %" PRId64 " s, stale_after %" PRId64
-	             " s\n",
+	             " s, postpone %" PRId64 " s, stale_after %" PRId64 " s\n",
 	    script->seed, script->nodes, conf->policy.rotate,
 	    conf->policy.tickets, conf->policy.lead, conf->postpone,
 	    conf->stale_after);
@@ -122,8 +121,8 @@ tell_broken(struct script *script, const struct options *options,
 		lines = tell_trace(script, &world, true);
 		(void)printf("%s breaks %s at seed %" PRIu64
 		             " with %u nodes: %s (%zu lines)\n",
-		    options->name, invariant, script->seed, script->nodes,
-		    why, lines);
+		    options->name, invariant, script->seed, script->nodes, why,
+		    lines);
 	}
 	run_free(&world);
 }
@@ -153,8 +152,7 @@ static void
 make(struct script *script, const struct options *options, uint64_t seed)
 {
 	if (options->large > 0)
-		script_large(script, seed, options->large,
-		    options->days * DAY);
+		script_large(script, seed, options->large, options->days * DAY);
 	else
 		script_make(script, seed);
 	if (options->nodes > 0)
@@ -183,14 +181,14 @@ static void
 tell_sum(const struct count *sum, uint64_t seeds, int64_t seconds)
 {
 	(void)printf("%" PRIu64 " farms in %" PRId64 " s: %" PRIu64
-	             " events, %" PRIu64 " keys, %" PRIu64 " confirmed, %" PRIu64
-	             " forced, %" PRIu64 " sets restored; %" PRIu64
-	             " swaps tried, %" PRIu64 " in vain, %" PRIu64
-	             " in a row at most; %" PRIu64 " lists, %" PRIu64
-	             " questions\n",
-	    seeds, seconds, sum->events, sum->mints, sum->confirms,
-	    sum->forces, sum->restores, sum->attempts, sum->conflicts,
-	    sum->worst, sum->lists, sum->asks);
+	             " events, %" PRIu64 " keys, %" PRIu64
+	             " confirmed, %" PRIu64 " forced, %" PRIu64
+	             " sets restored; %" PRIu64 " swaps tried, %" PRIu64
+	             " in vain, %" PRIu64 " in a row at most; %" PRIu64
+	             " lists, %" PRIu64 " questions\n",
+	    seeds, seconds, sum->events, sum->mints, sum->confirms, sum->forces,
+	    sum->restores, sum->attempts, sum->conflicts, sum->worst,
+	    sum->lists, sum->asks);
 }
 
 /* 0 if all is as wished. */

@@ -68,6 +68,7 @@ struct node {
 
 	bool up;
 	uint32_t life;		/* counts its daemon's starts */
+	const struct fault *owed;	/* a start that a nap holds up */
 	uint32_t cuts, naps, fails, slows;	/* faults under way */
 	bool linked;		/* the store can be reached, in truth */
 	uint32_t link;		/* counts changes of that */

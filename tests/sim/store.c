@@ -95,8 +95,8 @@ store_send(struct world *world, struct node *node)
 	node->flying = swap;
 	/* Late: the node has given up by then, and may have sent another. */
 	if (losing && chance_one_in(&world->random, 3))
-		delay += TIMEOUT +
-		         chance_between(&world->random, 0, 2 * SECOND);
+		delay +=
+		    TIMEOUT + chance_between(&world->random, 0, 2 * SECOND);
 	if (node->linked && !(losing && chance_one_in(&world->random, 3)))
 		send(world, swap, EV_SWAP, delay, false);
 	send(world, swap, EV_ANSWER, TIMEOUT, true);
@@ -114,6 +114,30 @@ tell_end(enum farm_what end)
 	if (end == FARM_SWAPPED)
 		return "done";
 	return end == FARM_REFUSED ? "refused" : "conflict";
+}
+
+/* By their names; when they begin and end to seal, and end to open. */
+static void
+tell_keys(struct world *world, const struct stek_set *set)
+{
+	const struct stek_key *key;
+	bool is_held;
+	size_t i;
+
+	if (world->trace == NULL)
+		return;
+	for (i = 0; i < set->count; i++) {
+		key = &set->keys[i];
+		is_held = key->seal_from == key->seal_until;
+		trace(world,
+		    "store:   key %02x%02x from %lld until %lld open %lld%s",
+		    key->name[0], key->name[1],
+		    (long long)(key->seal_from - EPOCH / SECOND -
+		                (is_held ? FARM_HOLD : 0)),
+		    (long long)(key->seal_until - EPOCH / SECOND),
+		    (long long)(key->open_until - EPOCH / SECOND),
+		    is_held ? " held" : "");
+	}
 }
 
 /* The store takes it, or does not. */
@@ -134,6 +158,7 @@ take(struct world *world, struct swap *swap)
 	if (swap->end == FARM_SWAPPED) {
 		if (store->holds != HOLDS_SET)
 			stek_set_clear(&old);
+		tell_keys(world, &swap->set);
 		check_before_put(world, swap, &old);
 		store_put(world, HOLDS_SET, &swap->set, swap->node);
 		swap->taken = store->revision;

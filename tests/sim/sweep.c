@@ -26,8 +26,8 @@ lead(const struct world *world)
 }
 
 static bool
-opens(const struct node *node, const struct world *world,
-    const struct known *key)
+opens(
+    const struct node *node, const struct world *world, const struct known *key)
 {
 	size_t i;
 
@@ -158,8 +158,7 @@ check_sealing(struct world *world, const struct node *node)
 	    is_well(world, node, 2 * MINUTE + lead(world)) &&
 	    world->now - node->dry > 2 * MINUTE + lead(world))
 		broken(world, "I7", "nothing seals at node %u for %lld s",
-		    node->id,
-		    (long long)((world->now - node->dry) / SECOND));
+		    node->id, (long long)((world->now - node->dry) / SECOND));
 }
 
 /*

@@ -181,12 +181,14 @@ check_period(
 	is_new = stek_set_find(old, new->name) == NULL;
 	if (is_new && swap->offered == FARM_PLAN && world->last_from != 0 &&
 	    !was_dry(world, swap, old) &&
-	    from_of(new) < world->last_from + rotate)
+	    from_of(new) < world->last_from + rotate &&
+	    from_of(new) != world->last_until)
 		broken(world, "I3",
 		    "a key from %lld on came only %lld s after the last",
 		    (long long)from_of(new),
 		    (long long)(from_of(new) - world->last_from));
 	world->last_from = from_of(new);
+	world->last_until = new->seal_until;
 	world->count.mints += is_new;
 }
 
@@ -201,7 +203,7 @@ check_lost(
 	if (swap->offered == FARM_RESTORE || old->count == STEK_KEYS_MAX)
 		return;
 	for (i = 0; i < old->count; i++) {
-		key = &world->keys[servers_key(world, old->keys[i].name)];
+		key = servers_known(world, old->keys[i].name);
 		if (stek_set_find(&swap->set, key->name) == NULL &&
 		    key->sealed && key->wished == 0 &&
 		    old->keys[i].open_until * SECOND > world->now + CLOCKS)

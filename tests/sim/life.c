@@ -194,7 +194,7 @@ wish(struct world *world, struct node *node, const struct fault *fault)
 			if (fault->arg != 2 && &set->keys[i] != key)
 				continue;
 			known =
-			    &world->keys[servers_key(world, set->keys[i].name)];
+			    servers_known(world, set->keys[i].name);
 			known->wished = world->now;
 			known->wisher = node->id;
 			known->wisher_life = node->life;

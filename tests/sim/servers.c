@@ -44,6 +44,14 @@ servers_key(struct world *world, const uint8_t name[STEK_NAME_LEN])
 	return (uint32_t)world->key_count++;
 }
 
+struct known *
+servers_known(struct world *world, const uint8_t name[STEK_NAME_LEN])
+{
+	uint32_t id = servers_key(world, name);
+
+	return &world->keys[id];
+}
+
 static void
 add(struct world *world, struct node *node, uint32_t by)
 {

@@ -26,7 +26,7 @@ struct options {
 	int64_t seconds;
 	uint32_t large, nodes;
 	int64_t days;
-	bool trace, whole, is_shrunk;
+	bool trace, goes_on, is_shrunk;
 	const char *until, *keep, *name;
 };
 
@@ -209,7 +209,10 @@ run_seeds(const struct options *options)
 		run(&script, options->trace ? stdout : NULL, &world);
 		add(&sum, &world.count);
 		run_free(&world);
-		if (world.broken == NULL)
+		if (world.broken != NULL && options->goes_on)
+			(void)printf("%" PRIu64 ": %s broken: %s\n",
+			    script.seed, world.broken, world.why);
+		if (world.broken == NULL || options->goes_on)
 			continue;
 		tell_broken(&script, options, world.broken, world.why);
 		return options->until == NULL ||
@@ -236,6 +239,7 @@ parse(int argc, char **argv, struct options *options)
 	    {"keep", required_argument, NULL, 'k'},
 	    {"until", required_argument, NULL, 'u'},
 	    {"name", required_argument, NULL, 'm'},
+	    {"go-on", no_argument, NULL, 'g'},
 	    {"trace", no_argument, NULL, 't'},
 	    {"no-shrink", no_argument, NULL, 'x'},
 	    {NULL, 0, NULL, 0},
@@ -278,6 +282,9 @@ parse(int argc, char **argv, struct options *options)
 			break;
 		case 't':
 			options->trace = true;
+			break;
+		case 'g':
+			options->goes_on = true;
 			break;
 		case 'x':
 			options->is_shrunk = true;

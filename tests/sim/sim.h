@@ -156,6 +156,7 @@ struct world {
 	int64_t calm;		/* no fault since then, or NEVER */
 	uint32_t faults;	/* under way */
 	int64_t last_from;	/* of the newest key that was stored; s */
+	int64_t last_until;
 	uint32_t tries;		/* conflicts since a swap was taken */
 	uint64_t plan_tries;	/* attempts of all plans */
 	bool sealed_once;
@@ -208,6 +209,8 @@ void servers_forget(struct world *, struct node *);
 void servers_count(struct world *, struct node *, bool);
 void servers_try_count(struct world *, struct node *);
 uint32_t servers_key(struct world *, const uint8_t name[STEK_NAME_LEN]);
+struct known *servers_known(struct world *,
+    const uint8_t name[STEK_NAME_LEN]);
 bool servers_is_clock_right(const struct world *, const struct node *);
 
 /* check.c: the invariants. */

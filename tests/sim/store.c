@@ -28,7 +28,7 @@ note_keys(struct world *world, const struct stek_set *set)
 	for (i = world->key_first; i < world->key_count; i++)
 		world->keys[i].stored = false;
 	for (i = 0; i < set->count; i++) {
-		key = &world->keys[servers_key(world, set->keys[i].name)];
+		key = servers_known(world, set->keys[i].name);
 		key->stored = true;
 		key->open_until = set->keys[i].open_until;
 	}

@@ -193,8 +193,7 @@ wish(struct world *world, struct node *node, const struct fault *fault)
 		for (i = 0; i < set->count; i++) {
 			if (fault->arg != 2 && &set->keys[i] != key)
 				continue;
-			known =
-			    servers_known(world, set->keys[i].name);
+			known = servers_known(world, set->keys[i].name);
 			known->wished = world->now;
 			known->wisher = node->id;
 			known->wisher_life = node->life;

@@ -75,8 +75,8 @@ make_node(struct world *world, uint32_t id)
 	node->fine = NEVER;
 	node->life = 1;
 	later(world,
-	    chance_scale(
-	        &chance, 1, script->nodes < LARGE ? 10 * SECOND : 10 * MINUTE),
+	    script->nodes < LARGE ? chance_scale(&chance, 1, 10 * SECOND)
+	                          : chance_between(&chance, 1, 10 * MINUTE),
 	    EV_START, id, 0);
 }
 

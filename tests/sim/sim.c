@@ -308,5 +308,6 @@ main(int argc, char **argv)
 		    stderr);
 		return 2;
 	}
+	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	return run_seeds(&options);
 }

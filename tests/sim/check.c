@@ -109,6 +109,10 @@ was_dry(const struct world *world, const struct swap *swap,
 	int64_t clock = node_now(world, &world->nodes[swap->node]) / SECOND;
 	int64_t now = world->now / SECOND;
 
+	/* Or before the last key begins: it is late. */
+	if (world->last_from != 0 &&
+	    stek_set_sealing(old, world->last_from - 1) == NULL)
+		return true;
 	return stek_set_sealing(old, clock) == NULL ||
 	       stek_set_sealing(old, now) == NULL ||
 	       stek_set_sealing(old, clock - 6) == NULL;
@@ -192,11 +196,16 @@ check_period(
 	world->count.mints += is_new;
 }
 
-/* I9, but for revoked keys, and for those that give way in a full set. */
+/*
+ * I9, but for revoked keys, and for those that give way in a full set.  The
+ * clock of who does it may be as far ahead as the lead is long.
+ */
 static void
 check_lost(
     struct world *world, const struct swap *swap, const struct stek_set *old)
 {
+	int64_t lead = world->script->conf.policy.lead * SECOND;
+	int64_t end = world->now + (lead > CLOCKS ? lead : CLOCKS);
 	const struct known *key;
 	size_t i;
 
@@ -206,12 +215,11 @@ check_lost(
 		key = servers_known(world, old->keys[i].name);
 		if (stek_set_find(&swap->set, key->name) == NULL &&
 		    key->sealed && key->wished == 0 &&
-		    old->keys[i].open_until * SECOND > world->now + CLOCKS)
+		    key->open_until * SECOND > end)
 			broken(world, "I9",
 			    "key %02x%02x left the set %lld s too soon",
 			    key->name[0], key->name[1],
-			    (long long)(old->keys[i].open_until -
-			                world->now / SECOND));
+			    (long long)(key->open_until - world->now / SECOND));
 	}
 }
 

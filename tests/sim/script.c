@@ -165,7 +165,7 @@ script_large(
 	script->conf.postpone = 3600;
 	script->conf.stale_after = 86400;
 	script->conf.mint = true;
-	for (i = 0; i < FAULTS_MAX; i++)
+	for (i = 0; i < FAULTS_MAX && i < 8 * length / DAY; i++)
 		add_fault(script, &chance);
 }
 

@@ -164,6 +164,9 @@ servers_publish(struct world *world, struct node *node)
 {
 	struct stek_set view;
 
+	/* Without a copy it has nothing to give, or to acknowledge, yet. */
+	if (node->farm.set.count == 0)
+		return;
 	if (node->placing) {
 		node->again = true;
 		return;

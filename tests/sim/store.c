@@ -30,7 +30,9 @@ note_keys(struct world *world, const struct stek_set *set)
 	for (i = 0; i < set->count; i++) {
 		key = servers_known(world, set->keys[i].name);
 		key->stored = true;
-		key->open_until = set->keys[i].open_until;
+		if (key->open_until == 0 ||
+		    set->keys[i].open_until < key->open_until)
+			key->open_until = set->keys[i].open_until;
 	}
 }
 

@@ -52,7 +52,7 @@ is_well(const struct world *world, const struct node *node, int64_t span)
 
 /*
  * I2.  No node that is well opens a key later than 5 s after its revocation
- * was stored; and that is stored, if the node that was asked is well, within
+ * was stored (or the longest pause after a fault of the store since); and that is stored, if the node that was asked is well, within
  * the longest pause.
  */
 static void
@@ -74,7 +74,9 @@ check_revoked(struct world *world)
 			broken(world, "I2",
 			    "node %u did not revoke key %02x%02x", node->id,
 			    key->name[0], key->name[1]);
-		if (key->revoked == 0 || world->now - key->revoked < REACH)
+		if (key->revoked == 0 || world->now - key->revoked < REACH ||
+		    (world->store.clear > key->revoked &&
+		        world->now - world->store.clear < RETRY + REACH))
 			continue;
 		for (i = 0; i < world->node_count; i++)
 			if (opens(&world->nodes[i], world, key) &&
@@ -187,16 +189,18 @@ check_rotation(struct world *world)
 static void
 check_ends(struct world *world)
 {
+	const struct stek_policy *policy = &world->script->conf.policy;
 	const struct stek_set *set = &world->store.set;
 	int64_t now = world->now / SECOND, most;
 	const struct stek_key *next;
 	size_t i;
 
-	if (world->store.holds != HOLDS_SET)
+	if (world->store.holds != HOLDS_SET ||
+	    world->now - world->calm < 2 * policy->rotate * SECOND + RETRY)
 		return;
 	for (i = 0; i + 1 < set->count; i++) {
 		next = &set->keys[i + 1];
-		most = next->seal_from + world->script->conf.policy.tickets;
+		most = next->seal_from + policy->tickets;
 		if (next->seal_from != next->seal_until &&
 		    now - next->seal_from > 900 &&
 		    set->keys[i].open_until > most)

@@ -268,6 +268,7 @@ note(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
 	case FARM_GARBAGE:
 		farm->looked = false;
 		farm->swap = FARM_IDLE;
+		restart(farm);
 		fall_short(farm, event->now, todo);
 		break;
 	case FARM_CONTACT:
@@ -278,7 +279,8 @@ note(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
 		break;
 	case FARM_CUT_OFF:
 		farm->live = false;
-		farm->asked = false;
+		/* All nodes are back at once: each with another pause. */
+		restart(farm);
 		fall_short(farm, event->now, todo);
 		break;
 	case FARM_CLOCK:

@@ -133,6 +133,34 @@ hasten(struct farm *farm, const struct stek_key *held, int64_t from)
 	return hold(&farm->offer, farm_held(&farm->offer), from);
 }
 
+/* A key that the plan made beside, for later, is left for later. */
+static void
+drop_pending(struct farm *farm, int64_t now)
+{
+	struct stek_set *offer = &farm->offer;
+	size_t i;
+
+	for (i = offer->count; i > 0; i--)
+		if (offer->keys[i - 1].seal_from > now &&
+		    stek_set_find(&farm->set, offer->keys[i - 1].name) == NULL)
+			(void)stek_set_remove(offer, offer->keys[i - 1].name);
+}
+
+/* Is it a pending key, which all nodes have, that comes sooner now? */
+static bool
+has_advanced(const struct farm *farm)
+{
+	const struct stek_key *key;
+	size_t i;
+
+	for (i = 0; i < farm->set.count; i++) {
+		key = stek_set_find(&farm->offer, farm->set.keys[i].name);
+		if (key != NULL && key->seal_from < farm->set.keys[i].seal_from)
+			return true;
+	}
+	return false;
+}
+
 bool
 farm_offer_rotate(struct farm *farm, int64_t now)
 {
@@ -146,23 +174,14 @@ farm_offer_rotate(struct farm *farm, int64_t now)
 	        STEK_OK ||
 	    farm->offer.version == farm->set.version)
 		return false;
+	if (has_advanced(farm)) {
+		drop_pending(farm, now);
+		return true;
+	}
 	new = find_new(&farm->offer, &farm->set);
 	if (new == NULL || stek_set_sealing(&farm->set, now) == NULL)
 		return true;
 	return offer_held(farm, new, now);
-}
-
-/* A key that the plan made beside, for later, is left for later. */
-static void
-drop_pending(struct farm *farm, int64_t now)
-{
-	struct stek_set *offer = &farm->offer;
-	size_t i;
-
-	for (i = offer->count; i > 0; i--)
-		if (offer->keys[i - 1].seal_from > now &&
-		    stek_set_find(&farm->set, offer->keys[i - 1].name) == NULL)
-			(void)stek_set_remove(offer, offer->keys[i - 1].name);
 }
 
 static bool
@@ -206,14 +225,32 @@ farm_offer_revoke(struct farm *farm, int64_t now)
 	return true;
 }
 
+/* Up to there, no key seals once a later one does, wherever that is late. */
+static void
+tighten(struct stek_set *set, const struct stek_policy *policy, int64_t from)
+{
+	struct stek_key *key;
+	int64_t next;
+	size_t i;
+
+	for (i = 0; i + 1 < set->count; i++) {
+		key = &set->keys[i];
+		next = set->keys[i + 1].seal_from;
+		if (next > from)
+			break;
+		if (key->seal_until > next)
+			key->seal_until = next;
+		if (key->open_until > key->seal_until + policy->tickets)
+			key->open_until = key->seal_until + policy->tickets;
+	}
+}
+
 bool
 farm_offer_confirm(struct farm *farm, int64_t now)
 {
 	const struct stek_policy *policy = &farm->conf.policy;
 	struct stek_set *offer = &farm->offer;
-	const struct stek_key *key;
 	int64_t from;
-	size_t i;
 
 	stek_set_copy(offer, &farm->set);
 	from = farm_held_from(farm_held(offer));
@@ -221,17 +258,7 @@ farm_offer_confirm(struct farm *farm, int64_t now)
 		from = now;
 	if (!release(offer, policy, from))
 		return false;
-	/* What it takes over from seals no longer, wherever it is late. */
-	for (i = 0; i < offer->count; i++) {
-		key = &offer->keys[i];
-		if (key->seal_from >= from || key->seal_until <= from)
-			continue;
-		if (!retime(offer, key, key->seal_from, from,
-		        key->open_until < from + policy->tickets
-		            ? key->open_until
-		            : from + policy->tickets))
-			return false;
-	}
+	tighten(offer, policy, from);
 	bury(offer, now);
 	offer->version = farm->set.version + 1;
 	return true;

@@ -69,14 +69,18 @@ due(const struct stek_key *key, const struct stek_policy *policy)
 	return relief(key, policy) - policy->lead;
 }
 
-/* May a pending key seal from then on, behind `last` or, if NULL, none? */
+/*
+ * May a pending key seal from then on, behind `last` or, if NULL, none?  Late,
+ * it may if the last key has been cut short to that very moment.
+ */
 static bool
 is_in_time(int64_t from, const struct stek_key *last,
     const struct stek_policy *policy, int64_t now)
 {
 	if (last == NULL)
 		return from <= now + policy->rotate;
-	return from <= relief(last, policy) || from <= now + policy->lead;
+	return from <= relief(last, policy) || from == last->seal_until ||
+	       from <= now + policy->lead;
 }
 
 /*

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The invariants that are of the whole farm, looked at every minute.
+ *
+ *	I2	A revoked key is not used past its bound.
+ *	I5	No key opens longer than `tickets` after its successor seals.
+ *	I6	When all is well again, all nodes agree.
+ *	I7	Some key seals, and rotates in time.
+ *
+ * Never here: anything that changes how a run goes on.
+ */
+#include <string.h>
+
+#include "sim.h"
+
+/* A set's way to servers: a watch, and a write of their files. */
+#define REACH (5 * SECOND)
+/* The longest pause after failures, and a doubt about a clock. */
+#define RETRY (300 * SECOND)
+#define DOUBT (600 * SECOND)
+
+static int64_t
+lead(const struct world *world)
+{
+	return world->script->conf.policy.lead * SECOND;
+}
+
+static bool
+opens(
+    const struct node *node, const struct world *world, const struct known *key)
+{
+	size_t i;
+
+	for (i = 0; i < node->open_count; i++)
+		if (&world->keys[node->opens[i]] == key)
+			return true;
+	return false;
+}
+
+/* Has nothing been wrong with it, its way to the store, and the store? */
+static bool
+is_well(const struct world *world, const struct node *node, int64_t span)
+{
+	const struct store *store = &world->store;
+
+	return node->up && node->fine != NEVER && node->in_step &&
+	       store->losing + store->refusing + store->spoilt == 0 &&
+	       world->now - node->fine >= span &&
+	       world->now - node->begun >= span &&
+	       world->now - store->clear >= span;
+}
+
+/*
+ * I2.  No node that is well opens a key later than 5 s after its revocation
+ * was stored (or the longest pause after a fault of the store since); and that is stored, if the node that was asked is well, within
+ * the longest pause.
+ */
+static void
+check_revoked(struct world *world)
+{
+	const struct known *key;
+	const struct node *node;
+	uint32_t i;
+	size_t k;
+
+	for (k = world->key_first; k < world->key_count; k++) {
+		key = &world->keys[k];
+		if (key->wished == 0)
+			continue;
+		node = &world->nodes[key->wisher];
+		if (key->stored && world->now - key->wished > RETRY + REACH &&
+		    node->life == key->wisher_life &&
+		    is_well(world, node, RETRY + REACH))
+			broken(world, "I2",
+			    "node %u did not revoke key %02x%02x", node->id,
+			    key->name[0], key->name[1]);
+		if (key->revoked == 0 || world->now - key->revoked < REACH ||
+		    (world->store.clear > key->revoked &&
+		        world->now - world->store.clear < RETRY + REACH))
+			continue;
+		for (i = 0; i < world->node_count; i++)
+			if (opens(&world->nodes[i], world, key) &&
+			    is_well(world, &world->nodes[i], REACH))
+				broken(world, "I2",
+				    "node %u opens revoked key %02x%02x", i,
+				    key->name[0], key->name[1]);
+	}
+}
+
+/*
+ * I2, too.  A node that is cut off uses no key later than stale_after and 10 s
+ * after the store last answered, by its own running time; its stekd lives, and
+ * its servers take what they are given.
+ */
+static void
+check_stale(struct world *world, const struct node *node)
+{
+	int64_t bound = world->script->conf.stale_after * SECOND;
+
+	if (bound == 0 || !node->up || node->naps > 0 || node->linked ||
+	    node->fails > 0 || node->slows > 0 ||
+	    world->now - node->eased < 10 * SECOND)
+		return;
+	bound += bound / 1000 + 10 * SECOND;
+	if (world->now - node->contact > bound &&
+	    world->now - node->awake > 10 * SECOND && node->open_count > 0)
+		broken(world, "I2",
+		    "node %u, cut off for %lld s, still has keys", node->id,
+		    (long long)((world->now - node->contact) / SECOND));
+}
+
+static bool
+has_right_clock(const struct world *world, const struct node *node)
+{
+	int64_t error = node_now(world, node) - world->now;
+
+	return error >= -MINUTE && error <= MINUTE;
+}
+
+/*
+ * I6.  10 s and the longest pause after the last fault has ended, every node
+ * has the store's set, and its servers have it 5 s after that was stored.
+ */
+static void
+check_agreed(struct world *world, const struct node *node)
+{
+	const struct store *store = &world->store;
+
+	if (world->now - world->calm < RETRY + 2 * REACH ||
+	    world->now - store->changed < REACH)
+		return;
+	if (store->holds != HOLDS_SET)
+		broken(world, "I6", "the store has no set");
+	else if (memcmp(&node->farm.set, &store->set, sizeof(store->set)) != 0)
+		broken(world, "I6", "node %u has set %llu, the store %llu",
+		    node->id, (unsigned long long)node->farm.set.version,
+		    (unsigned long long)store->set.version);
+	else if (node->acked != store->set.version)
+		broken(world, "I6", "node %u: its servers have set %llu",
+		    node->id, (unsigned long long)node->acked);
+}
+
+/*
+ * I7.  While one node with a right clock is well, each such node has a key
+ * that seals: for longer than a doubt and the longest pause, and for longer
+ * than a lead after it came back.  Not with postpone = wait, whose point this
+ * is, unless all is well.
+ */
+static void
+check_sealing(struct world *world, const struct node *node)
+{
+	int64_t span = DOUBT + RETRY + MINUTE + lead(world);
+
+	if (node->dry == NEVER || !has_right_clock(world, node))
+		return;
+	if (world->script->conf.postpone == FARM_WAIT &&
+	    (world->faults > 0 || world->now - world->calm < span))
+		return;
+	if (is_well(world, &world->nodes[0], span) &&
+	    is_well(world, node, 2 * MINUTE + lead(world)) &&
+	    world->now - node->dry > 2 * MINUTE + lead(world))
+		broken(world, "I7", "nothing seals at node %u for %lld s",
+		    node->id, (long long)((world->now - node->dry) / SECOND));
+}
+
+/*
+ * I7, too.  While all is well for two periods, a key seals for `rotate` to the
+ * second; without a lead to hand it out in, for 11 minutes more.
+ */
+static void
+check_rotation(struct world *world)
+{
+	const struct stek_policy *policy = &world->script->conf.policy;
+	const struct stek_key *key;
+	int64_t now = world->now / SECOND, slack;
+
+	if (world->store.holds != HOLDS_SET ||
+	    world->now - world->calm < 2 * policy->rotate * SECOND + RETRY)
+		return;
+	slack = policy->lead == 0 ? 660 : 2;
+	key = stek_set_sealing(&world->store.set, now);
+	if (key != NULL && now - key->seal_from > policy->rotate + slack)
+		broken(world, "I7", "key %02x%02x seals for %lld s",
+		    key->name[0], key->name[1],
+		    (long long)(now - key->seal_from));
+}
+
+/* I5, in the store. */
+static void
+check_ends(struct world *world)
+{
+	const struct stek_policy *policy = &world->script->conf.policy;
+	const struct stek_set *set = &world->store.set;
+	int64_t now = world->now / SECOND, most;
+	const struct stek_key *next;
+	size_t i;
+
+	if (world->store.holds != HOLDS_SET ||
+	    world->now - world->calm < 2 * policy->rotate * SECOND + RETRY)
+		return;
+	for (i = 0; i + 1 < set->count; i++) {
+		next = &set->keys[i + 1];
+		most = next->seal_from + policy->tickets;
+		if (next->seal_from != next->seal_until &&
+		    now - next->seal_from > 900 &&
+		    set->keys[i].open_until > most)
+			broken(world, "I5",
+			    "key %02x%02x opens %lld s too long",
+			    set->keys[i].name[0], set->keys[i].name[1],
+			    (long long)(set->keys[i].open_until - most));
+	}
+}
+
+void
+check_sweep(struct world *world)
+{
+	uint32_t i;
+
+	check_revoked(world);
+	for (i = 0; i < world->node_count; i++) {
+		check_stale(world, &world->nodes[i]);
+		check_sealing(world, &world->nodes[i]);
+		if (world->faults == 0)
+			check_agreed(world, &world->nodes[i]);
+	}
+	if (world->faults == 0) {
+		check_rotation(world);
+		check_ends(world);
+	}
+}

@@ -119,7 +119,7 @@ check_all(struct check *check, struct farm *farm)
 	check_files(check);
 	if (farm_read(farm))
 		set = farm->set;
-	else if (farm->key != NULL)
+	else if (farm->keys.now != NULL)
 		check_say(check, CHECK_FAIL, "store", "", "%s", farm->why);
 	if (set != NULL)
 		check_keys(check, set);

@@ -28,6 +28,7 @@ bool cli_take_json(const char *verb, int argc, char **argv, bool *json);
  * The return value is the exit status.
  */
 int verb_check(const struct cli *, int argc, char **argv);
+int verb_rekey(const struct cli *, int argc, char **argv);
 int verb_forget(const struct cli *, int argc, char **argv);
 int verb_derive(const struct cli *, int argc, char **argv);
 int verb_export(const struct cli *, int argc, char **argv);

@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <daemon/farm_key.h>
-
 #include "farm.h"
 #include "say.h"
 
@@ -25,9 +23,12 @@ static bool
 decode(struct farm *farm, const uint8_t bytes[STEK_CODEC_LEN])
 {
 	enum stek_err err;
+	bool next;
 
-	err = stek_codec_decode(
-	    bytes, STEK_CODEC_LEN, farm->conf->farm, farm->key, farm->set);
+	err = farm_keys_decode(&farm->keys, bytes, STEK_CODEC_LEN,
+	    farm->conf->farm, farm->set, &next);
+	if (next)
+		farm_keys_move_on(&farm->keys);
 	if (err == STEK_OK)
 		return true;
 	(void)snprintf(farm->why, sizeof(farm->why),
@@ -41,15 +42,15 @@ decode(struct farm *farm, const uint8_t bytes[STEK_CODEC_LEN])
 bool
 farm_read(struct farm *farm)
 {
-	char kind[FARM_KIND_LEN];
 	uint8_t bytes[STEK_CODEC_LEN];
 	enum store_result result;
 	uint64_t version;
 
-	farm->key = farm_key_read(
-	    farm->conf->farm_key, farm_cert_derive, kind, farm->why);
-	if (farm->key == NULL)
+	if (!farm_keys_load(
+	        &farm->keys, farm->conf, farm_cert_derive, farm->why))
 		return false;
+	if (farm->why[0] != '\0')
+		say_error("%s", farm->why);
 	farm->set = stek_set_new();
 	if (farm->set == NULL) {
 		(void)snprintf(farm->why, sizeof(farm->why),
@@ -71,7 +72,7 @@ void
 farm_close(struct farm *farm)
 {
 	store_close(&farm->store);
-	stek_file_free(farm->key);
+	farm_keys_free(&farm->keys);
 	stek_set_free(farm->set);
 	conf_free(farm->conf);
 }

@@ -9,6 +9,7 @@
 #define STEK_FARM_H
 
 #include <daemon/conf.h>
+#include <daemon/farm_keys.h>
 #include <daemon/store.h>
 
 #include "cli.h"
@@ -16,7 +17,7 @@
 struct farm {
 	struct conf *conf;
 	struct store store;
-	uint8_t *key;		/* the farm key, or NULL */
+	struct farm_keys keys;	/* now NULL: not read */
 	struct stek_set *set;	/* of version 0 if the store has none yet */
 	char why[CONF_WHY_LEN];	/* why farm_read() failed */
 };

@@ -125,6 +125,20 @@ merge(struct import *import)
 	return true;
 }
 
+/* Keys that this host alone had would not be those of the farm. */
+static bool
+is_alone(const struct conf *conf)
+{
+	if (!conf_is_shared(conf))
+		return true;
+	say_error(
+	    "the farm's store is etcd; import into a folder (store = "
+	    "\"dir:%s\") before the farm has one, and start stekd on etcd "
+	    "then: it takes the folder's keys there.  Nothing was changed",
+	    conf->store_dir);
+	return false;
+}
+
 static bool
 read_file(struct import *import)
 {
@@ -150,8 +164,8 @@ save(struct import *import)
 	uint8_t bytes[STEK_CODEC_LEN];
 	enum stek_err err;
 
-	err =
-	    stek_codec_encode(import->next, farm->conf->farm, farm->key, bytes);
+	err = stek_codec_encode(
+	    import->next, farm->conf->farm, farm->keys.now, bytes);
 	if (err != STEK_OK)
 		return refuse(store->set, stek_strerror(err));
 	switch (store_swap(store, farm->set->version, bytes)) {
@@ -247,7 +261,7 @@ verb_import(const struct cli *cli, int argc, char **argv)
 		return CLI_USAGE;
 	if (!farm_open(&import.farm, cli))
 		return CLI_FAILED;
-	status = run(&import);
+	status = is_alone(import.farm.conf) ? run(&import) : CLI_FAILED;
 	keyfile_free(import.file);
 	stek_set_free(import.next);
 	farm_close(&import.farm);

@@ -20,6 +20,7 @@
 
 #include "advice.h"
 #include "farm.h"
+#include "newkey.h"
 #include "place.h"
 #include "say.h"
 
@@ -129,51 +130,6 @@ make_conf(const char *path)
 	return true;
 }
 
-/* Where the farm key is written before it gets its name. */
-static bool
-first_name(const struct conf *conf, char temp[PATH_MAX])
-{
-	if (snprintf(temp, PATH_MAX, "%s.init", conf->farm_key) < PATH_MAX)
-		return true;
-	errno = ENAMETOOLONG;
-	return fail(conf->farm_key);
-}
-
-/* Under its name only if nobody else has made one meanwhile. */
-static bool
-place_farm_key(const struct conf *conf, const uint8_t *bytes)
-{
-	char temp[PATH_MAX];
-	int failed;
-
-	if (!first_name(conf, temp))
-		return false;
-	/* For root alone: stekd reads it before it becomes another user. */
-	if (stek_file_write(temp, bytes, STEK_FARM_KEY_LEN, 0600, (uid_t)-1,
-	        (gid_t)-1) != STEK_OK)
-		return fail(conf->farm_key);
-	failed = link(temp, conf->farm_key) < 0 ? errno : 0;
-	(void)unlink(temp);
-	errno = failed;
-	return failed == 0 ? true : fail(conf->farm_key);
-}
-
-/* An init that was killed may have left it both names. */
-static bool
-drop_first_name(const struct conf *conf)
-{
-	struct stat first, st;
-	char temp[PATH_MAX];
-
-	if (!first_name(conf, temp))
-		return false;
-	if (lstat(temp, &first) == 0 && lstat(conf->farm_key, &st) == 0 &&
-	    first.st_dev == st.st_dev && first.st_ino == st.st_ino &&
-	    unlink(temp) < 0)
-		return fail(temp);
-	return true;
-}
-
 /* It is somebody else's to make: systemd's, or the certificate's owner's. */
 static bool
 find_farm_key(const struct conf *conf)
@@ -205,8 +161,6 @@ static bool
 make_farm_key(const struct conf *conf)
 {
 	struct farm_key_from from = farm_key_from(conf->farm_key);
-	uint8_t *bytes;
-	bool made;
 	int there;
 
 	if (from.cert || from.credential != NULL)
@@ -216,25 +170,16 @@ make_farm_key(const struct conf *conf)
 		return false;
 	if (there > 0) {
 		tell("found", conf->farm_key, "farm key");
-		return drop_first_name(conf);
+		return newkey_tidy(conf->farm_key);
 	}
 	if (!make_parents(conf->farm_key))
 		return false;
-	bytes = stek_file_alloc(STEK_FARM_KEY_LEN);
-	if (bytes == NULL) {
-		say_error("no guarded memory to be had (see \"ulimit -l\")");
+	if (!newkey_make(conf->farm_key))
 		return false;
-	}
-	do
-		randombytes_buf(bytes, STEK_FARM_KEY_LEN);
-	while (stek_key_weak(bytes, STEK_FARM_KEY_LEN));
-	made = place_farm_key(conf, bytes);
-	stek_file_free(bytes);
-	if (made)
-		tell("made", conf->farm_key,
-		    "farm key: copy it to every host of the farm, as you would "
-		    "a TLS private key");
-	return made;
+	tell("made", conf->farm_key,
+	    "farm key: copy it to every host of the farm, as you would a TLS "
+	    "private key");
+	return true;
 }
 
 static bool

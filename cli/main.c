@@ -30,6 +30,8 @@ static const struct verb verbs[] = {
         verb_rotate},
     {"revoke", "--all | --key NAME [--timeout SECONDS]",
         "take keys away from every server at once", verb_revoke},
+    {"rekey", "[--new | --finish | --evict NODE] [--timeout SECONDS]",
+        "go over to the next farm key", verb_rekey},
     {"forget", "NODE", "a node of the farm that will not come back",
         verb_forget},
     {"export", "--format FORMAT [--scope SCOPE] [-o FILE|FOLDER]",

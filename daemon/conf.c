@@ -132,6 +132,7 @@ static cfg_opt_t opts[] = {
     CFG_STR("node", "", CFGF_NONE),
     CFG_SEC("etcd", etcd_opts, CFGF_NONE),
     CFG_STR("farm_key", "/etc/stek/farm.key", CFGF_NONE),
+    CFG_STR("farm_key_next", "", CFGF_NONE),
     CFG_STR("user", "_stek", CFGF_NONE),
     CFG_STR("control", "/run/stek/control", CFGF_NONE),
     CFG_STR("metrics", "", CFGF_NONE),
@@ -317,6 +318,7 @@ conf_free(struct conf *conf)
 	free(conf->farm);
 	free(conf->store_dir);
 	free(conf->farm_key);
+	free(conf->farm_key_next);
 	free(conf->user);
 	free(conf->control);
 	free(conf->metrics);

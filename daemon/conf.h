@@ -50,6 +50,7 @@ struct conf {
 	struct conf_etcd etcd;
 	char *node; /* this host's name in its farm */
 	char *farm_key; /* where it comes from: farm_key.h */
+	char *farm_key_next; /* that of stek rekey; "": see farm_keys.h */
 	char *user; /* whom stekd's main process runs as */
 	uid_t uid;
 	gid_t gid;

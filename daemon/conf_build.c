@@ -293,11 +293,13 @@ conf_build(cfg_t *cfg, struct conf *conf, char why[CONF_WHY_LEN])
 
 	conf->farm = copy(cfg_getstr(cfg, "farm"));
 	conf->farm_key = copy(cfg_getstr(cfg, "farm_key"));
+	conf->farm_key_next = copy(cfg_getstr(cfg, "farm_key_next"));
 	conf->control = copy(cfg_getstr(cfg, "control"));
 	conf->metrics = copy(cfg_getstr(cfg, "metrics"));
 	conf->mint = cfg_getbool(cfg, "mint") == cfg_true;
 	if (conf->farm == NULL || conf->farm_key == NULL ||
-	    conf->control == NULL || conf->metrics == NULL)
+	    conf->farm_key_next == NULL || conf->control == NULL ||
+	    conf->metrics == NULL)
 		return false;
 	for (i = 0; i < cfg_size(cfg, "allow"); i++) {
 		if (strcmp(cfg_getnstr(cfg, "allow", i), "disk") == 0)

@@ -294,6 +294,12 @@ check_farm_key(const char *s, char why[CONF_WHY_LEN])
 }
 
 static bool
+check_next_key(const char *s, char why[CONF_WHY_LEN])
+{
+	return s[0] == '\0' || check_farm_key(s, why);
+}
+
+static bool
 check_user(const char *s, char why[CONF_WHY_LEN])
 {
 	/* Without privilege stekd stays who it is. */
@@ -423,6 +429,7 @@ static const struct {
     {"etcd|user", check_etcd_user},
     {"etcd|password", check_optional_path},
     {"farm_key", check_farm_key},
+    {"farm_key_next", check_next_key},
     {"user", check_user},
     {"control", check_socket},
     {"metrics", check_metrics},

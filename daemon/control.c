@@ -238,6 +238,19 @@ obey_revoke(struct client *client, const uint8_t *name)
 	control_await_targets(client);
 }
 
+static void
+obey_rekey(struct client *client)
+{
+	enum stek_err err = rotate_rekey(&client->control->loop->rotate);
+
+	if (err != STEK_OK) {
+		control_refuse(client, stek_strerror(err));
+		return;
+	}
+	control_say_head(client, 0, true, NULL);
+	control_await_targets(client);
+}
+
 /* False: it has been refused. */
 static bool
 is_possible(struct client *client, const struct request *request)
@@ -252,6 +265,12 @@ is_possible(struct client *client, const struct request *request)
 	         stek_set_find(loop->rotate.set, request->name) == NULL)
 		control_refuse(client, "the farm has no key of that name; "
 		                       "nothing was changed");
+	else if (request->what == REQUEST_REKEY &&
+	         loop->rotate.farm_keys.next == NULL)
+		control_refuse(client,
+		    "this stekd has no next farm key: put it where "
+		    "\"stek rekey --new\" does, and restart stekd; nothing was "
+		    "changed");
 	else if (loop->rotate.set->count == 0)
 		control_refuse(
 		    client, "there are no keys yet; nothing was changed");
@@ -278,6 +297,8 @@ obey(struct client *client, const struct request *request)
 		control_wish(client, request);
 	else if (request->what == REQUEST_ROTATE)
 		obey_rotate(client, request->at_once);
+	else if (request->what == REQUEST_REKEY)
+		obey_rekey(client);
 	else
 		obey_revoke(client, request->all ? NULL : request->name);
 }

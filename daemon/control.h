@@ -34,6 +34,12 @@
  *
  * removes what a node that is gone has left in the store.
  *
+ *	{"do": "rekey"}
+ *	{"do": "rekey", "node": NAME}
+ *
+ * seals the set with the next farm key, if all live nodes, but the one that is
+ * named, have the same; it is answered as rotate is.
+ *
  * The socket belongs to whoever started stekd, mode 0600.
  *
  * Never here: a key's secret bytes; names only, as hex digits.

@@ -24,6 +24,7 @@ enum client_wait {
 	CLIENT_FARM, /* the store to take the change */
 	CLIENT_NODES, /* the other nodes to confirm it */
 	CLIENT_STATUS, /* how the nodes stand, for a status */
+	CLIENT_REKEY, /* how the nodes stand, before a rekey */
 };
 
 struct client {
@@ -39,6 +40,7 @@ struct client {
 	enum client_wait wait;
 	int64_t lead; /* s, in which the change's key is to seal */
 	bool revoking;
+	char evicted[CONF_NODE_MAX + 1]; /* a node that is not waited for */
 	uint64_t before; /* the version before the change */
 	json_t *nodes; /* by name: true once told, false while waited for */
 };

@@ -85,13 +85,18 @@ control_wish(struct client *client, const struct request *request)
 	struct loop *loop = client->control->loop;
 	struct node *node = loop->rotate.node;
 
-	client->wait = CLIENT_FARM;
+	client->wait =
+	    request->what == REQUEST_REKEY ? CLIENT_REKEY : CLIENT_FARM;
 	client->version = UINT64_MAX;
 	client->before = loop->rotate.set->version;
 	client->revoking = request->what == REQUEST_REVOKE;
 	client->lead =
 	    client->revoking || request->at_once ? 0 : loop->conf->policy.lead;
-	if (request->what == REQUEST_ROTATE)
+	(void)snprintf(client->evicted, sizeof(client->evicted), "%s",
+	    request->what == REQUEST_REKEY ? request->node : "");
+	if (request->what == REQUEST_REKEY)
+		node_list(node);
+	else if (request->what == REQUEST_ROTATE)
 		node_rotate(node, request->at_once);
 	else
 		node_revoke(node, request->all ? NULL : request->name);
@@ -209,9 +214,13 @@ tell_live(struct client *client, const struct node_peer *peer)
 		(void)snprintf(detail, sizeof(detail),
 		    "targets that fail there: %s", peer->entry.failed);
 		tell_node(client, peer, false, detail);
-	} else if (!peer->readable) {
+	} else if (!peer->readable && client->revoking) {
 		tell_node(client, peer, false,
-		    "it has another farm key than this host");
+		    "it has another farm key than this host, and may go on "
+		    "with the revoked keys");
+	} else if (!peer->readable) {
+		(void)json_object_set_new(
+		    client->nodes, peer->name, json_true());
 	} else {
 		(void)json_object_set_new(
 		    client->nodes, peer->name, json_false());
@@ -231,6 +240,7 @@ tell_nodes(struct client *client)
 	for (i = 0; i < node->count; i++) {
 		peer = &node->peers[i];
 		if (strcmp(peer->name, loop->conf->node) == 0 ||
+		    strcmp(peer->name, client->evicted) == 0 ||
 		    json_is_true(json_object_get(client->nodes, peer->name)))
 			continue;
 		if (peer->live)
@@ -262,6 +272,53 @@ look(struct client *client)
 	}
 }
 
+/* Live nodes that could not read what is sealed with the next farm key. */
+static size_t
+list_strangers(const struct client *client, char *out, size_t room)
+{
+	const struct node *node = node_of(client->control);
+	const struct node_peer *peer;
+	size_t i, used = 0, count = 0;
+
+	for (i = 0; i < node->count; i++) {
+		peer = &node->peers[i];
+		if (!peer->live || strcmp(peer->name, client->evicted) == 0 ||
+		    (peer->readable &&
+		        strcmp(peer->entry.next, node->told.next) == 0))
+			continue;
+		if (used + strlen(peer->name) + 3 < room)
+			used += (size_t)snprintf(out + used, room - used,
+			    "%s%s", used > 0 ? ", " : "", peer->name);
+		count++;
+	}
+	return count;
+}
+
+static void
+rekey(struct client *client)
+{
+	struct node *node = node_of(client->control);
+	char why[CONF_WHY_LEN], names[CONF_WHY_LEN / 2] = "";
+
+	if (node->list_why[0] != '\0') {
+		(void)snprintf(why, sizeof(why),
+		    "nothing was changed: the other nodes could not be asked: "
+		    "%.800s",
+		    node->list_why);
+		control_refuse(client, why);
+	} else if (list_strangers(client, names, sizeof(names)) > 0) {
+		(void)snprintf(why, sizeof(why),
+		    "nothing was changed: live nodes without the next farm key "
+		    "that this host has: %s; give them the file and restart "
+		    "their stekd, or evict one",
+		    names);
+		control_refuse(client, why);
+	} else {
+		client->wait = CLIENT_FARM;
+		node_rekey(node);
+	}
+}
+
 void
 control_nodes(struct loop *loop)
 {
@@ -274,6 +331,8 @@ control_nodes(struct loop *loop)
 			continue;
 		if (client->wait == CLIENT_STATUS)
 			control_end(client, status_object(loop));
+		else if (client->wait == CLIENT_REKEY)
+			rekey(client);
 		else if (client->wait == CLIENT_NODES && client->left == 0)
 			look(client);
 	}

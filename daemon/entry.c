@@ -30,10 +30,10 @@ associate(const char *farm, const char *node, char ad[AD_MAX])
 static char *
 write_text(const struct entry *entry)
 {
-	json_t *object = json_pack("{s:I, s:I, s:I, s:b, s:s, s:s}", "has",
+	json_t *object = json_pack("{s:I, s:I, s:I, s:b, s:s, s:s, s:s}", "has",
 	    (json_int_t)entry->has, "confirmed", (json_int_t)entry->confirmed,
 	    "at", (json_int_t)entry->at, "stale", (int)entry->stale, "failed",
-	    entry->failed, "stek", entry->stek);
+	    entry->failed, "stek", entry->stek, "next", entry->next);
 	char *text;
 
 	if (entry->offset_known)
@@ -96,6 +96,7 @@ read_text(const char *text, size_t len, struct entry *entry)
 	entry->stale = json_is_true(json_object_get(object, "stale"));
 	copy_text(object, "failed", entry->failed, sizeof(entry->failed));
 	copy_text(object, "stek", entry->stek, sizeof(entry->stek));
+	copy_text(object, "next", entry->next, sizeof(entry->next));
 	json_decref(object);
 	return true;
 }

@@ -15,6 +15,7 @@
 #define ENTRY_MAX        1024
 #define ENTRY_FAILED_MAX 512
 #define ENTRY_STEK_MAX   32
+#define ENTRY_NEXT_MAX   17
 
 struct entry {
 	uint64_t has; /* version of the set that the node goes by */
@@ -25,6 +26,7 @@ struct entry {
 	bool stale; /* it was cut off for too long, and uses no keys */
 	char failed[ENTRY_FAILED_MAX]; /* names of targets that fail, or "" */
 	char stek[ENTRY_STEK_MAX]; /* its version of stek */
+	char next[ENTRY_NEXT_MAX]; /* which next farm key it has, or "" */
 };
 
 /* The length; 0: no memory. */

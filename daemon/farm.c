@@ -132,6 +132,10 @@ take_offer(struct farm *farm, int64_t now, struct farm_todo *todo)
 		farm->rotate = false;
 		todo->done = true;
 	}
+	if (farm->offered == FARM_REKEY) {
+		farm->rekey = false;
+		todo->done = true;
+	}
 	farm->offered = FARM_NOTHING;
 	if (!is_same(&farm->offer, &farm->set))
 		adopt(farm, &farm->offer, now, todo);
@@ -181,10 +185,10 @@ fall_short(struct farm *farm, int64_t now, struct farm_todo *todo)
 	const struct stek_key *key;
 	size_t i;
 
-	if (!farm->rotate && !farm->revoking)
+	if (!farm->rotate && !farm->revoking && !farm->rekey)
 		return;
 	todo->undone = true;
-	farm->rotate = false;
+	farm->rotate = farm->rekey = false;
 	for (i = 0; i < farm->set.count; i++) {
 		key = &farm->set.keys[i];
 		if (!farm_has_revoked(farm, key->name) ||
@@ -233,6 +237,8 @@ wish(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
 	if (event->what == FARM_DO_ROTATE) {
 		farm->rotate = true;
 		farm->at_once = event->at_once;
+	} else if (event->what == FARM_DO_REKEY) {
+		farm->rekey = true;
 	} else {
 		note_revoked(farm, event->name);
 	}
@@ -305,6 +311,7 @@ note(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
 		break;
 	case FARM_DO_ROTATE:
 	case FARM_DO_REVOKE:
+	case FARM_DO_REKEY:
 		wish(farm, event, todo);
 		break;
 	}
@@ -338,6 +345,8 @@ find_want(struct farm *farm, int64_t now)
 		return FARM_NOTHING;
 	if (farm->rotate)
 		return FARM_ROTATE;
+	if (farm->rekey)
+		return FARM_REKEY;
 	if (farm_trouble(farm) != NULL)
 		return FARM_NOTHING;
 	if (farm_held(&farm->set) != NULL)
@@ -381,6 +390,9 @@ make_offer(struct farm *farm, int64_t now, struct farm_todo *todo)
 		farm->rotate = false;
 		todo->done = true;
 		return false;
+	case FARM_REKEY:
+		farm_offer_again(farm);
+		return true;
 	case FARM_CONFIRM:
 		return confirm(farm, now, todo);
 	case FARM_FORCE:

@@ -50,6 +50,7 @@ enum farm_want {
 	FARM_REVOKE, /* a key that was revoked here */
 	FARM_RESTORE, /* the store has an older set than this node, or none */
 	FARM_ROTATE, /* an operator's wish */
+	FARM_REKEY, /* another: the same set, sealed with the next farm key */
 	FARM_CONFIRM, /* let the held key seal, when all nodes have it */
 	FARM_FORCE, /* ditto, as they had their time */
 	FARM_PLAN, /* what the plan says is due */
@@ -74,7 +75,7 @@ struct farm {
 
 	bool confirmed; /* every live node has the set */
 	bool asked; /* about nodes, or the writer; not answered yet */
-	bool rotate, at_once; /* an operator's wish */
+	bool rotate, at_once, rekey; /* an operator's wishes */
 	uint8_t revoked[FARM_REVOKED_MAX][STEK_NAME_LEN];
 	size_t revoked_count; /* the latest are kept */
 	bool revoking; /* some of them are still in the store */
@@ -99,6 +100,7 @@ enum farm_what {
 	FARM_WRITER, /* is who wrote the set live? */
 	FARM_DO_ROTATE, /* an operator's wishes */
 	FARM_DO_REVOKE,
+	FARM_DO_REKEY,
 };
 
 struct farm_event {

@@ -29,7 +29,10 @@ STEK_CHECKED bool farm_offer_revoke(struct farm *, int64_t now);
 /* The held key may seal from its time on, or from now if that is past. */
 STEK_CHECKED bool farm_offer_confirm(struct farm *, int64_t now);
 
-/* Nothing new but the version: this node looks after the held key now. */
+/*
+ * Nothing new but the version: this node looks after the held key now, or the
+ * set is to be sealed with another farm key.
+ */
 void farm_offer_again(struct farm *);
 
 /* Is a key of that name among those revoked here? */

@@ -274,7 +274,8 @@ needs_restart(const struct conf *a, const struct conf *b)
 		return "store can change only by a restart";
 	if (!same_etcd(a, b))
 		return "store, node and etcd can change only by a restart";
-	if (strcmp(a->farm_key, b->farm_key) != 0)
+	if (strcmp(a->farm_key, b->farm_key) != 0 ||
+	    strcmp(a->farm_key_next, b->farm_key_next) != 0)
 		return "farm_key can change only by a restart";
 	if (strcmp(a->user, b->user) != 0)
 		return "user can change only by a restart";

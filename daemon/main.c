@@ -179,7 +179,7 @@ drop_privilege(const struct conf *conf)
 
 /* With no privilege any more. */
 static int
-serve(struct loop *loop, uint8_t *farm_key, int control)
+serve(struct loop *loop, struct farm_keys *keys, int control)
 {
 	int status = 1;
 
@@ -187,7 +187,7 @@ serve(struct loop *loop, uint8_t *farm_key, int control)
 	loop->view = stek_set_new();
 	loop->scoped = stek_set_new();
 	loop->throwaway = (void *)stek_file_alloc(sizeof(struct stek_key));
-	loop->rotate.farm_key = farm_key;
+	loop->rotate.farm_keys = *keys;
 	if (loop->base != NULL && loop->view != NULL && loop->scoped != NULL &&
 	    loop->throwaway != NULL && control_start(loop, control) &&
 	    metrics_start(loop) && rotate_start(&loop->rotate, loop))
@@ -209,8 +209,8 @@ static int
 start(struct loop *loop)
 {
 	const struct conf *conf = loop->conf;
-	char why[CONF_WHY_LEN], kind[FARM_KIND_LEN];
-	uint8_t *farm_key;
+	struct farm_keys keys;
+	char why[CONF_WHY_LEN];
 	int lock, control;
 
 	if (!lock_memory(conf) || !check_disks(conf))
@@ -225,11 +225,15 @@ start(struct loop *loop)
 		log_line(LOG_ERR, "cannot start", "why", strerror(errno), NULL);
 		return 1;
 	}
-	farm_key = farm_key_read(conf->farm_key, farm_helper_derive, kind, why);
-	if (farm_key == NULL) {
+	if (!farm_keys_load(&keys, conf, farm_helper_derive, why)) {
 		log_line(LOG_ERR, "cannot use the farm key", "why", why, NULL);
 		return 1;
 	}
+	if (why[0] != '\0')
+		log_line(LOG_ERR,
+		    "cannot use the next farm key; going on "
+		    "without it",
+		    "why", why, NULL);
 	control = control_bind(conf);
 	if (control < 0)
 		goto out;
@@ -237,9 +241,9 @@ start(struct loop *loop)
 		log_line(LOG_ERR, "cannot drop privilege", "user", conf->user,
 		    "why", strerror(errno), NULL);
 	else if (check_room(conf))
-		return serve(loop, farm_key, control);
+		return serve(loop, &keys, control);
 out:
-	stek_file_free(farm_key);
+	farm_keys_free(&keys);
 	return 1;
 }
 

@@ -14,6 +14,7 @@
 #include "log.h"
 #include "loop.h"
 #include "node.h"
+#include "rotate_store.h"
 
 #define SILENCE     7000 /* ms, after which the store's process counts as mute */
 #define PULSE       2 /* s between two looks at that */
@@ -52,7 +53,7 @@ keep_copy(struct node *node)
 	enum store_result result = STORE_DENIED;
 
 	if (stek_codec_encode(&node->farm->set, node->loop->conf->farm,
-	        rotate->farm_key, bytes) == STEK_OK)
+	        rotate->farm_keys.now, bytes) == STEK_OK)
 		result = store_swap(&rotate->store, UINT64_MAX, bytes);
 	if (result == STORE_OK)
 		result = store_accept(&rotate->store, node->farm->set.version);
@@ -68,12 +69,17 @@ static void
 swap(struct node *node)
 {
 	const struct conf *conf = node->loop->conf;
+	const struct farm_keys *keys = &node->rotate->farm_keys;
+	const uint8_t *key = keys->now;
 	uint8_t bytes[NODE_VALUE_MAX];
 	size_t len = strlen(conf->node);
 
+	if (node->farm->offered == FARM_REKEY && keys->next != NULL)
+		key = keys->next;
+
 	memcpy(bytes + STEK_CODEC_LEN, conf->node, len);
-	node->unheard = stek_codec_encode(&node->farm->offer, conf->farm,
-	                    node->rotate->farm_key, bytes) != STEK_OK ||
+	node->unheard = stek_codec_encode(&node->farm->offer, conf->farm, key,
+	                    bytes) != STEK_OK ||
 	                !store_apart_swap(&node->loop->apart, node->revision,
 	                    bytes, STEK_CODEC_LEN + len);
 }
@@ -124,6 +130,7 @@ say_adopted(const struct node *node, enum farm_want swapped)
 	    [FARM_REVOKE] = "revoked by an operator",
 	    [FARM_RESTORE] = "gave the farm its set back",
 	    [FARM_ROTATE] = "rotated by an operator",
+	    [FARM_REKEY] = "sealed anew with the next farm key",
 	    [FARM_CONFIRM] = "the new key may seal: all nodes have it",
 	    [FARM_FORCE] = "the new key may seal, though not all nodes have "
 	                   "confirmed it",
@@ -138,6 +145,8 @@ perform(struct node *node, const struct farm_todo *todo)
 {
 	struct loop *loop = node->loop;
 
+	if (todo->swapped == FARM_REKEY && node->rotate->farm_keys.next != NULL)
+		rotate_store_moved_on(node->rotate);
 	if (todo->adopted) {
 		node->waits[0] = '\0';
 		keep_copy(node);
@@ -171,7 +180,7 @@ node_settled(struct node *node)
 	if (!node_describe(node, &entry))
 		return;
 	len = entry_seal(
-	    &entry, conf->farm, conf->node, node->rotate->farm_key, bytes);
+	    &entry, conf->farm, conf->node, node->rotate->farm_keys.now, bytes);
 	if (len == 0)
 		return;
 	store_apart_tell(&node->loop->apart, bytes, len);
@@ -231,6 +240,12 @@ node_revoke(struct node *node, const uint8_t *name)
 }
 
 void
+node_rekey(struct node *node)
+{
+	node_step_what(node, FARM_DO_REKEY);
+}
+
+void
 node_list(struct node *node)
 {
 	store_apart_list(&node->loop->apart);
@@ -279,12 +294,16 @@ recall(struct node *node)
 	uint8_t bytes[STEK_CODEC_LEN];
 	enum store_result result;
 	uint64_t version;
+	bool next;
 
 	result = store_read(&rotate->store, bytes, &version);
 	if (result == STORE_OK &&
-	    stek_codec_decode(bytes, sizeof(bytes), conf->farm,
-	        rotate->farm_key, node->found) == STEK_OK)
+	    farm_keys_decode(&rotate->farm_keys, bytes, sizeof(bytes),
+	        conf->farm, node->found, &next) == STEK_OK) {
+		if (next)
+			rotate_store_moved_on(rotate);
 		return;
+	}
 	if (result != STORE_ABSENT)
 		log_line(LOG_WARNING,
 		    "this host's copy of the set cannot be "

@@ -67,6 +67,9 @@ void node_configure(struct node *);
 void node_rotate(struct node *, bool at_once);
 void node_revoke(struct node *, const uint8_t *name);
 
+/* Ditto: to seal the set with the next farm key. */
+void node_rekey(struct node *);
+
 /* A target's state has changed: say so to the farm. */
 void node_settled(struct node *);
 

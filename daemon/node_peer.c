@@ -35,7 +35,7 @@ node_peers_take(struct node *node, const struct store_node *nodes, size_t count)
 		    peer->name, sizeof(peer->name), "%s", nodes[i].name);
 		peer->live = nodes[i].live;
 		peer->readable = entry_open(nodes[i].entry, nodes[i].len, farm,
-		    peer->name, rotate->farm_key, &peer->entry);
+		    peer->name, rotate->farm_keys.now, &peer->entry);
 	}
 	node_peers_free(node);
 	node->peers = peers;
@@ -61,7 +61,7 @@ has_confirmed(
 	/* Of itself it knows better than the store. */
 	if (strcmp(peer->name, node->loop->conf->node) == 0)
 		return node->told.confirmed >= version;
-	return peer->readable && peer->entry.confirmed >= version;
+	return peer->entry.confirmed >= version;
 }
 
 bool
@@ -73,7 +73,9 @@ node_peers_confirmed(struct node *node, uint64_t version)
 	node->waits[0] = '\0';
 	for (i = 0; i < node->count; i++) {
 		peer = &node->peers[i];
-		if (!peer->live || has_confirmed(node, peer, version))
+		/* A stranger gets no keys, so nobody waits for it. */
+		if (!peer->live || !peer->readable ||
+		    has_confirmed(node, peer, version))
 			continue;
 		if (missing++ < WAITS_NAMES)
 			used += (size_t)snprintf(node->waits + used,
@@ -136,6 +138,7 @@ node_describe(struct node *node, struct entry *entry)
 	entry->offset_known = node->offset_known;
 	list_failed(loop, entry->failed, sizeof(entry->failed));
 	(void)snprintf(entry->stek, sizeof(entry->stek), "%s", STEK_VERSION);
+	farm_keys_print(&node->rotate->farm_keys, entry->next);
 	entry->at = node->told.at;
 	if (memcmp(entry, &node->told, sizeof(*entry)) == 0)
 		return false;

@@ -8,6 +8,7 @@
 #include "log.h"
 #include "loop.h"
 #include "node.h"
+#include "rotate_store.h"
 
 static void
 complain(struct node *node, const char *msg, const char *why)
@@ -53,17 +54,20 @@ on_found(void *arg, const uint8_t *bytes, size_t len, int64_t revision)
 	const struct conf *conf = node->loop->conf;
 	struct farm_event event = {.what = FARM_FOUND};
 	enum stek_err err;
+	bool next = false;
 
 	node->revision = revision;
 	if (bytes != NULL) {
 		err = len <= STEK_CODEC_LEN || len > NODE_VALUE_MAX
 		          ? STEK_ERR_FORMAT
-		          : stek_codec_decode(bytes, STEK_CODEC_LEN, conf->farm,
-		                node->rotate->farm_key, node->found);
+		          : farm_keys_decode(&node->rotate->farm_keys, bytes,
+		                STEK_CODEC_LEN, conf->farm, node->found, &next);
 		if (err != STEK_OK) {
 			refuse_value(node, len, stek_strerror(err));
 			return;
 		}
+		if (next)
+			rotate_store_moved_on(node->rotate);
 		read_writer(node, bytes + STEK_CODEC_LEN, len - STEK_CODEC_LEN);
 		event.set = node->found;
 		event.mine = strcmp(node->writer, conf->node) == 0;

@@ -33,11 +33,12 @@ read_revoke(const json_t *object, struct request *request)
 }
 
 static const char *
-read_forget(const json_t *object, struct request *request)
+read_node(const json_t *object, struct request *request, bool needed)
 {
 	const char *name = json_string_value(json_object_get(object, "node"));
 
-	request->what = REQUEST_FORGET;
+	if (name == NULL && !needed)
+		return NULL;
 	if (name == NULL || !conf_is_name(name, CONF_NODE_MAX))
 		return "expected \"node\" and the name of a node";
 	(void)snprintf(request->node, sizeof(request->node), "%s", name);
@@ -62,9 +63,16 @@ read_object(const json_t *object, struct request *request)
 		request->at_once = is_true(object, "now");
 		return NULL;
 	}
-	if (strcmp(verb, "forget") == 0)
-		return read_forget(object, request);
-	return "unknown \"do\"; expected status, rotate, revoke or forget";
+	if (strcmp(verb, "forget") == 0) {
+		request->what = REQUEST_FORGET;
+		return read_node(object, request, true);
+	}
+	if (strcmp(verb, "rekey") == 0) {
+		request->what = REQUEST_REKEY;
+		return read_node(object, request, false);
+	}
+	return "unknown \"do\"; expected status, rotate, revoke, forget or "
+	       "rekey";
 }
 
 const char *

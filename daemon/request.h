@@ -16,11 +16,12 @@ struct request {
 		REQUEST_ROTATE,
 		REQUEST_REVOKE,
 		REQUEST_FORGET,
+		REQUEST_REKEY,
 	} what;
 	bool at_once; /* ROTATE: not only after the lead */
 	bool all; /* REVOKE: every key */
 	uint8_t name[STEK_NAME_LEN]; /* REVOKE: or else this one */
-	char node[CONF_NODE_MAX + 1]; /* FORGET */
+	char node[CONF_NODE_MAX + 1]; /* FORGET; REKEY: to be evicted, or "" */
 };
 
 /* NULL, or what was expected; any bytes may come. */

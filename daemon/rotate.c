@@ -420,6 +420,27 @@ rotate_revoke(struct rotate *rotate, const uint8_t *name)
 	return err;
 }
 
+enum stek_err
+rotate_rekey(struct rotate *rotate)
+{
+	struct stek_set *next;
+
+	if (rotate->farm_keys.next == NULL)
+		return STEK_ERR_AUTH;
+	next = stek_set_new();
+	if (next == NULL)
+		return STEK_ERR_MEMORY;
+	farm_keys_move_on(&rotate->farm_keys);
+	stek_set_copy(next, rotate->set);
+	next->version++;
+	/* What another host swapped meanwhile is sealed with the old key. */
+	if (!save_and_adopt(rotate, next, false, "moved to a new farm key"))
+		rotate->unsaved = true;
+	stek_set_free(next);
+	rotate_wake(rotate);
+	return STEK_OK;
+}
+
 static bool
 add_events(struct rotate *rotate)
 {
@@ -488,5 +509,5 @@ rotate_stop(struct rotate *rotate)
 	if (rotate->timerfd >= 0)
 		(void)close(rotate->timerfd);
 	store_close(&rotate->store);
-	stek_file_free(rotate->farm_key);
+	farm_keys_free(&rotate->farm_keys);
 }

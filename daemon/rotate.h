@@ -12,6 +12,7 @@
 #define STEK_ROTATE_H
 
 #include "doubt.h"
+#include "farm_keys.h"
 #include "store.h"
 
 struct node;
@@ -24,7 +25,7 @@ struct event;
 struct rotate {
 	struct loop *loop;
 	struct stek_set *set;
-	uint8_t *farm_key; /* set it before rotate_start() */
+	struct farm_keys farm_keys; /* set them before rotate_start() */
 	struct node *node; /* of a farm with a store in common; or NULL */
 	struct store store; /* a node has its copy there */
 	uint64_t stored; /* the version in the store, as last seen */
@@ -73,5 +74,10 @@ const struct doubt *rotate_doubt(const struct rotate *);
 STEK_CHECKED enum stek_err rotate_ahead(
     struct rotate *, bool at_once, bool *moved);
 STEK_CHECKED enum stek_err rotate_revoke(struct rotate *, const uint8_t *name);
+
+/*
+ * The set is sealed with the next farm key from now on.  AUTH: there is none.
+ */
+STEK_CHECKED enum stek_err rotate_rekey(struct rotate *);
 
 #endif

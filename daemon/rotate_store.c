@@ -79,6 +79,13 @@ taken(struct rotate *rotate, uint64_t version)
 		failed(rotate, result, rotate->store.why);
 }
 
+void
+rotate_store_moved_on(struct rotate *rotate)
+{
+	farm_keys_move_on(&rotate->farm_keys);
+	log_line(LOG_INFO, "the farm has moved to the next farm key", NULL);
+}
+
 /* The store's set, decoded; not OK: why it cannot be used. */
 static enum store_result
 fetch(struct rotate *rotate, struct stek_set *set, char why[CONF_WHY_LEN])
@@ -88,14 +95,17 @@ fetch(struct rotate *rotate, struct stek_set *set, char why[CONF_WHY_LEN])
 	enum store_result result;
 	uint64_t version;
 	enum stek_err err;
+	bool next;
 
 	result = store_read(&rotate->store, bytes, &version);
 	if (result != STORE_OK) {
 		(void)snprintf(why, CONF_WHY_LEN, "%s", rotate->store.why);
 		return result;
 	}
-	err = stek_codec_decode(
-	    bytes, sizeof(bytes), conf->farm, rotate->farm_key, set);
+	err = farm_keys_decode(
+	    &rotate->farm_keys, bytes, sizeof(bytes), conf->farm, set, &next);
+	if (next)
+		rotate_store_moved_on(rotate);
 	if (err == STEK_OK)
 		return STORE_OK;
 	(void)snprintf(why, CONF_WHY_LEN,
@@ -212,7 +222,7 @@ rotate_store_save(struct rotate *rotate, const struct stek_set *set)
 	enum stek_err err;
 
 	err = stek_codec_encode(
-	    set, rotate->loop->conf->farm, rotate->farm_key, bytes);
+	    set, rotate->loop->conf->farm, rotate->farm_keys.now, bytes);
 	if (err != STEK_OK) {
 		failed(rotate, STORE_DENIED, stek_strerror(err));
 		return STORE_DENIED;

@@ -37,6 +37,9 @@ STEK_CHECKED enum store_result rotate_store_save(
 /* CONFLICT, but nothing newer was there to see: try again later. */
 void rotate_store_raced(struct rotate *);
 
+/* A set was sealed with the next farm key: that is the one now. */
+void rotate_store_moved_on(struct rotate *);
+
 /* Is it time to try again? */
 bool rotate_store_due(const struct rotate *);
 

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: ISC
+"""
+What etcd may hold, or do, that it should not: nothing of it changes the keys
+of a node, all of it is told, and the farm mends what can be mended.
+
+Never here: the network; see test_farm.py.
+Invariant: each test leaves a farm in step, on one member of etcd.
+"""
+import base64
+import json
+import os
+import subprocess
+
+import pytest
+
+from fleet import Farm
+
+POLICY = ("30s", "60s", "10s")
+SET = "/stek/example/set"
+RING = 'target ring {{ format = "ring" path = "{}" }}\n'
+
+
+@pytest.fixture(scope="module")
+def farm():
+    with Farm(hosts=3, kinds=(), etcd=1) as farm_:
+        farm_.etcd.start()
+        farm_.etcd.protect("/stek/", [host.name for host in farm_.hosts])
+        key = os.path.join(farm_.folder, "farm.key")
+        for host in farm_.hosts:
+            start(host, key)
+        yield farm_
+
+
+@pytest.fixture(autouse=True)
+def in_step(farm):
+    """Before and after."""
+    wait_in_step(farm)
+    yield
+    wait_in_step(farm)
+
+
+def start(host, key, **options):
+    ring = RING.format(os.path.join(host.folder, "ring"))
+    stekd = host.stek(policy=POLICY, farm_key=key, **options)
+    stekd.targets = [ring]
+    stekd.on_etcd(host.farm.etcd)
+    stekd.start()
+    return stekd
+
+
+def states(farm):
+    return [host.stekd.status() for host in farm.hosts]
+
+
+def wait_in_step(farm, hosts=None, patience=30):
+    def check():
+        seen = [host.stekd.status() for host in hosts or farm.hosts]
+        return all(one and one["version"] == seen[0]["version"] > 0 and
+                   one["store"]["state"] == "live" for one in seen)
+    farm.wait(check, "all are in step", patience)
+
+
+def error(host):
+    return host.stekd.status()["store"]["error"] or ""
+
+
+def put(farm, value, key=SET):
+    """Any bytes, as someone may who has etcd's rights."""
+    mine = farm.etcd.credentials("root")
+    member = farm.etcd.members[0]
+    with farm.net.inside(member):
+        subprocess.run(
+            ["curl", "-sf", "--cacert", mine.ca, "--cert", mine.cert, "--key",
+             mine.key, member.url], check=False, capture_output=True)
+    farm.etcd.ctl("put", key, stdin=value)
+
+
+def raw(farm, key=SET):
+    got = json.loads(farm.etcd.ctl("get", key, "-w", "json").stdout)
+    return base64.b64decode(got["kvs"][0]["value"])
+
+
+def names(host):
+    return {key["name"] for key in host.stekd.status()["keys"]}
+
+
+@pytest.mark.parametrize("value, said", [
+    ("garbage", "7 bytes"),
+    ("x" * 1800, "1800 bytes"),
+    ("x" * 70000, "70000 bytes")])
+def test_garbage_changes_nothing_and_is_told(farm, value, said):
+    before = [names(host) for host in farm.hosts]
+    put(farm, value)
+    for host, had in zip(farm.hosts, before):
+        farm.wait(lambda: host.stekd.status()["store"]["state"] == "failing",
+                  "status says that the store fails")
+        assert said in error(host) and "etcdctl del" in error(host)
+        assert names(host) == had
+    farm.etcd.ctl("del", SET)       # as the message says
+
+
+def test_who_removes_the_set_only_has_it_written_again(farm):
+    before = names(farm.hosts[0])
+    farm.etcd.ctl("del", SET)
+    farm.wait(lambda: farm.etcd.get(SET, check=False), "it is there again")
+    assert names(farm.hosts[0]) >= before - names(farm.hosts[0])
+
+
+def test_an_older_set_is_not_taken(farm):
+    """As by a backup: what was revoked in between stays away."""
+    old = farm.etcd.snapshot()
+    had = names(farm.hosts[0])
+    farm.hosts[0].stekd.stek("revoke", "--all")
+    wait_in_step(farm)
+    now = [host.stekd.version() for host in farm.hosts]
+    farm.etcd.restore(old)
+    wait_in_step(farm)
+    for host, version in zip(farm.hosts, now):
+        assert host.stekd.version() >= version
+        assert not names(host) & had
+
+
+def test_a_host_of_another_farm_key_gets_nothing_and_changes_nothing(farm):
+    host = farm.hosts[2]
+    good = host.stekd
+    good.stop()
+    other = os.path.join(host.folder, "other.key")
+    stekd = start(host, other)
+    farm.wait(lambda: stekd.status()["store"]["state"] == "failing",
+              "it says that it cannot use what is there")
+    assert "farm key" in error(host)
+    assert stekd.version() == 0
+    nodes = {node["name"]: node
+             for node in farm.hosts[0].stekd.status()["nodes"]}
+    assert not nodes[host.name]["readable"]
+    farm.hosts[0].stekd.stek("rotate", "--now")     # nobody waits for it
+    stekd.stop()
+    host.stekd = good
+    good.launch()
+    farm.wait(good.status, "it answers")
+
+
+def test_values_of_another_farm_are_not_taken(farm):
+    """Of the same farm key even."""
+    host = farm.hosts[1]
+    before = names(host)
+    stekd = host.stekd
+    text = stekd.text
+    stekd.stop()
+    with open(stekd.conf, encoding="utf-8") as conf:
+        mine = conf.read()
+    with open(stekd.conf, "w", encoding="utf-8") as conf:
+        conf.write(mine.replace(
+            'farm = "example"', 'farm = "another"').replace(
+                "etcd {", 'etcd { prefix = "/stek/example/" '))
+    stekd.launch()
+    farm.wait(stekd.status, "it answers")
+    farm.wait(lambda: stekd.status()["store"]["state"] == "failing",
+              "it says that this is not its farm's")
+    assert not names(host) & before
+    stekd.stop()
+    stekd.text = text
+    stekd.configure()
+    stekd.launch()
+    farm.wait(stekd.status, "it answers")
+
+
+def test_etcd_is_away_for_a_while(farm):
+    """And a node is restarted meanwhile: it goes on by its own copy."""
+    before = names(farm.hosts[0])
+    farm.etcd.members[0].stop()
+    for host in farm.hosts:
+        farm.wait(lambda: host.stekd.status()["store"]["state"] == "cut off",
+                  "it knows")
+    farm.hosts[0].stekd.restart()
+    assert names(farm.hosts[0]) == before
+    said = farm.hosts[1].stekd.stek("rotate", "--now", check=False)
+    assert said.returncode == 1 and "stay as they are" in said.stderr
+    farm.etcd.members[0].start()
+
+
+def test_a_revocation_without_etcd_is_done_here_and_later_everywhere(farm):
+    had = names(farm.hosts[0])
+    farm.etcd.members[0].stop()
+    farm.wait(lambda: farm.hosts[0].stekd.status()["store"]["state"] ==
+              "cut off", "it knows")
+    said = farm.hosts[0].stekd.stek("revoke", "--all", check=False)
+    assert said.returncode == 1 and "on this host alone" in said.stderr
+    assert names(farm.hosts[1]) == had
+    farm.etcd.members[0].start()
+    farm.wait(lambda: not any(names(host) & had for host in farm.hosts),
+              "all have dropped them")
+
+
+def test_who_is_cut_off_for_too_long_uses_no_keys(farm):
+    host = farm.hosts[1]
+    stekd = host.stekd
+    stekd.stop()
+    with open(stekd.conf, encoding="utf-8") as conf:
+        mine = conf.read()
+    with open(stekd.conf, "w", encoding="utf-8") as conf:
+        conf.write(mine.replace("policy {", 'policy { stale_after = "12s" '))
+    stekd.launch()
+    wait_in_step(farm)
+    ring = os.path.join(host.folder, "ring")
+
+    def shown():
+        return stekd.stek("show", "--format", "ring", ring).stdout
+    assert names(host) and "seal" in shown()
+    farm.net.isolate(host)
+    farm.wait(lambda: stekd.status()["store"]["state"] ==
+              "cut off for too long", "it knows", 30)
+    assert "sealing" not in shown()
+    farm.heal()
+    wait_in_step(farm)
+    farm.wait(lambda: "sealing" in shown(), "it has keys again")
+
+
+def test_a_farm_moves_to_a_new_farm_key_and_evicts_a_host(farm):
+    first, second, third = farm.hosts
+    had = names(first)
+    first.stekd.stek("rekey", "--new")      # one file for all, in the test
+    said = first.stekd.stek("rekey", check=False)
+    assert said.returncode == 1 and "no next farm key" in said.stderr
+    for host in (first, second):
+        host.stekd.restart()
+    wait_in_step(farm)
+    said = first.stekd.stek("rekey", check=False)
+    assert said.returncode == 1
+    assert "without the next farm key" in said.stderr
+    assert third.name in said.stderr
+    first.stekd.stek("rekey", "--evict", third.name)
+    wait_in_step(farm, [first, second])
+    assert names(second) >= had & names(first)      # no key was lost
+    first.stekd.stek("rotate", "--now")
+    assert not (names(third) & names(first)) - had  # none was learnt
+    first.stekd.stek("rekey", "--finish")
+    third.stekd.restart()       # given the new file, it is one of them again

@@ -108,6 +108,7 @@ static int
 watch(struct ask *ask)
 {
 	json_int_t targets = -1, heard = 0, nodes = 0;
+	bool missed = false;
 	int status = -1;
 	json_t *answer;
 
@@ -125,11 +126,12 @@ watch(struct ask *ask)
 			put_one(answer, "node");
 		} else {
 			targets = ask_number(answer, "targets", 0);
+			missed = ask_text(answer, "farm_error")[0] != '\0';
 			put_begin(answer, targets);
 		}
 		json_decref(answer);
 	}
-	return status;
+	return missed ? CLI_FAILED : status;
 }
 
 int

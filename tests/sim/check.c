@@ -193,6 +193,8 @@ check_period(
 		    (long long)(from_of(new) - world->last_from));
 	world->last_from = from_of(new);
 	world->last_until = new->seal_until;
+	if (swap->offered == FARM_REVOKE || swap->offered == FARM_ROTATE)
+		world->last_from = 0;
 	world->count.mints += is_new;
 }
 

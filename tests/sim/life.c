@@ -180,6 +180,12 @@ wish(struct world *world, struct node *node, const struct fault *fault)
 	size_t i;
 
 	event.at_once = fault->arg != 0;
+	key = stek_set_sealing(set, world->now / SECOND);
+	world->rotating = 0;
+	if (fault->kind == FAULT_ROTATE && key != NULL) {
+		world->rotating = world->now;
+		memcpy(world->rotated, key->name, STEK_NAME_LEN);
+	}
 	if (fault->kind == FAULT_REVOKE) {
 		if (set->count == 0)
 			return;

@@ -165,7 +165,7 @@ servers_publish(struct world *world, struct node *node)
 	struct stek_set view;
 
 	/* Without a copy it has nothing to give, or to acknowledge, yet. */
-	if (node->farm.set.count == 0)
+	if (node->farm.set.count == 0 && !node->farm.stale)
 		return;
 	if (node->placing) {
 		node->again = true;

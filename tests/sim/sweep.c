@@ -185,6 +185,28 @@ check_rotation(struct world *world)
 		    (long long)(now - key->seal_from));
 }
 
+/*
+ * I7, of an operator's rotation: with nothing wrong since, another key seals
+ * a lead and 3 minutes later.
+ */
+static void
+check_wish(struct world *world)
+{
+	const struct stek_key *key;
+
+	if (world->rotating == 0 || world->calm != world->rotating + 1) {
+		world->rotating = 0;
+		return;
+	}
+	if (world->now - world->rotating < lead(world) + 3 * MINUTE)
+		return;
+	world->rotating = 0;
+	key = stek_set_sealing(&world->store.set, world->now / SECOND);
+	if (key != NULL &&
+	    memcmp(key->name, world->rotated, STEK_NAME_LEN) == 0)
+		broken(world, "I7", "nothing came of a rotation");
+}
+
 /* I5, in the store. */
 static void
 check_ends(struct world *world)
@@ -225,6 +247,7 @@ check_sweep(struct world *world)
 	}
 	if (world->faults == 0) {
 		check_rotation(world);
+		check_wish(world);
 		check_ends(world);
 	}
 }

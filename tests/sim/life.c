@@ -184,6 +184,10 @@ wish(struct world *world, struct node *node, const struct fault *fault)
 	world->rotating = 0;
 	if (fault->kind == FAULT_ROTATE && key != NULL) {
 		world->rotating = world->now;
+		world->rotated_by = world->now + 14 * MINUTE;
+		if (fault->arg == 0)
+			world->rotated_by +=
+			    world->script->conf.policy.lead * SECOND;
 		memcpy(world->rotated, key->name, STEK_NAME_LEN);
 	}
 	if (fault->kind == FAULT_REVOKE) {

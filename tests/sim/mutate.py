@@ -4,7 +4,7 @@
 Make the mutated copy of a source file that a block of `mutations` asks for.
 
 usage: mutate.py MUTATIONS NAME ROOT OUT
-       mutate.py --list MUTATIONS        name, file and invariants, a line each
+       mutate.py --list MUTATIONS        name, file, invariants, arguments
 
 Never here: compiling, running.
 Invariant: a text that is not found exactly once ends the build.
@@ -31,7 +31,9 @@ def plain(text):
 def main(args):
     if args[0] == "--list":
         for each in blocks(args[1]):
-            print(each["name"], each["file"], each["breaks"].replace(" ", ","))
+            run = each.get("run", "--seeds 5000")
+            print(each["name"], each["file"], each["breaks"].replace(" ", ","),
+                  run.replace(" ", ","))
         return 0
     mutations, name, root, out = args
     (each,) = [each for each in blocks(mutations) if each["name"] == name]

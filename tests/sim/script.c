@@ -120,6 +120,13 @@ add_fault(struct script *script, uint64_t *chance)
 	fault->kind =
 	    (enum fault_kind)chance_between(chance, 0, FAULT_KINDS - 1);
 	fault->at = choose_time(script, chance);
+	/* Two operators at once. */
+	if (script->count > 0 && is_wish(fault[-1].kind) &&
+	    chance_one_in(chance, 3)) {
+		fault->kind =
+		    chance_one_in(chance, 2) ? FAULT_ROTATE : FAULT_REVOKE;
+		fault->at = fault[-1].at + chance_scale(chance, 1, 200);
+	}
 	fault->node = choose_node(fault->kind, script->nodes, chance);
 	fault->arg = choose_arg(fault->kind, chance);
 	fault->len = chance_scale(chance, SECOND, 12 * HOUR);

@@ -135,10 +135,13 @@ servers_count(struct world *world, struct node *node, bool counted)
 void
 servers_try_count(struct world *world, struct node *node)
 {
-	if (node->in_step_servers || node->placing)
+	const struct store *store = &world->store;
+
+	if (node->in_step_servers || node->placing ||
+	    store->holds != HOLDS_SET || store->set.version < store->highest)
 		return;
 	if (node->up && node->linked && node->in_step && !node->farm.stale &&
-	    node->acked >= world->store.highest && node->acked > 0 &&
+	    node->acked >= store->highest && node->acked > 0 &&
 	    node->naps == 0 && servers_is_clock_right(world, node))
 		servers_count(world, node, true);
 }

@@ -198,6 +198,19 @@ check_period(
 	world->count.mints += is_new;
 }
 
+/* When a key is no longer needed, also if its times do not say so yet. */
+static int64_t
+end_of(struct world *world, const struct stek_set *set, size_t at)
+{
+	int64_t end = servers_known(world, set->keys[at].name)->open_until;
+	int64_t next;
+
+	if (at + 1 == set->count || is_held(&set->keys[at + 1]))
+		return end;
+	next = set->keys[at + 1].seal_from + world->script->conf.policy.tickets;
+	return next < end ? next : end;
+}
+
 /*
  * I9, but for revoked keys, and for those that give way in a full set.  The
  * clock of who does it may be as far ahead as the lead is long.

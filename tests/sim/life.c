@@ -180,7 +180,7 @@ wish(struct world *world, struct node *node, const struct fault *fault)
 	size_t i;
 
 	event.at_once = fault->arg != 0;
-	key = stek_set_sealing(set, world->now / SECOND);
+	key = stek_set_sealing(set, node_now(world, node) / SECOND);
 	world->rotating = 0;
 	if (fault->kind == FAULT_ROTATE && key != NULL) {
 		world->rotating = world->now;

@@ -147,7 +147,8 @@ script_make(struct script *script, uint64_t seed)
 	script->seed = seed;
 	script->nodes = (uint32_t)chance_scale(&chance, 2, 51);
 	choose_conf(&script->conf, &chance);
-	script->length = chance_scale(&chance, 2, 31) * DAY;
+	script->length =
+	    chance_scale(&chance, 2, chance_one_in(&chance, 4) ? 31 : 6) * DAY;
 	if (script->conf.policy.rotate < 3600 || script->nodes > 20)
 		script->length = 2 * DAY;
 	script->odd = (uint32_t)chance_scale(&chance, 2, 100);

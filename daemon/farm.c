@@ -338,7 +338,9 @@ find_want(struct farm *farm, int64_t now)
 		return FARM_NOTHING;
 	if (farm->rotate)
 		return FARM_ROTATE;
-	if (farm_trouble(farm) != NULL)
+	/* The held key is for its writer, as long as that is live. */
+	if (farm_trouble(farm) != NULL &&
+	    (farm->doubt.open || !farm->mine || farm_held(&farm->set) == NULL))
 		return FARM_NOTHING;
 	if (farm_held(&farm->set) != NULL)
 		return is_overdue(farm, now) ? FARM_FORCE : FARM_CONFIRM;

@@ -204,6 +204,8 @@ failed(
 	/* Somebody else was faster: what is there will be told. */
 	farm->looked &= event->what == FARM_REFUSED;
 	todo->read = event->what != FARM_REFUSED;
+	/* Other nodes may come before it is tried again. */
+	farm->confirmed = false;
 	farm->attempts++;
 	farm->attempt = event->ran + farm_pause(farm);
 	if (event->what == FARM_REFUSED)

@@ -230,11 +230,12 @@ check_lost(
 		key = servers_known(world, old->keys[i].name);
 		if (stek_set_find(&swap->set, key->name) == NULL &&
 		    key->sealed && key->wished == 0 &&
-		    key->open_until * SECOND > end)
+		    end_of(world, old, i) * SECOND > end)
 			broken(world, "I9",
 			    "key %02x%02x left the set %lld s too soon",
 			    key->name[0], key->name[1],
-			    (long long)(key->open_until - world->now / SECOND));
+			    (long long)(end_of(world, old, i) -
+			                world->now / SECOND));
 	}
 }
 

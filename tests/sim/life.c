@@ -105,7 +105,13 @@ boot(struct world *world, struct node *node, const struct fault *fault)
 void
 life_start(struct world *world, struct node *node)
 {
-	rise(world, node, true);
+	/* Unless the end of a fault has started it before. */
+	if (node->up || node->life > 1)
+		return;
+	if (node->naps > 0)
+		later(world, MINUTE, EV_START, node->id, 0);
+	else
+		rise(world, node, true);
 }
 
 static void

@@ -112,6 +112,20 @@ is_moment(enum fault_kind kind)
 	return is_wish(kind) || kind == FAULT_BACK || kind == FAULT_DELETE;
 }
 
+/* One node's, soon over: at any time some are under way in a large farm. */
+static void
+add_small_fault(struct script *script, uint64_t *chance)
+{
+	struct fault *fault = &script->faults[script->count++];
+
+	fault->kind = (enum fault_kind)chance_between(chance, 0, FAULT_SLOW);
+	fault->at = chance_between(chance, 0, script->length * 4 / 5);
+	fault->node =
+	    (uint32_t)chance_between(chance, 0, (int64_t)script->nodes - 1);
+	fault->arg = choose_arg(fault->kind, chance);
+	fault->len = chance_scale(chance, SECOND, 10 * MINUTE);
+}
+
 static void
 add_fault(struct script *script, uint64_t *chance)
 {
@@ -173,8 +187,11 @@ script_large(
 	script->conf.postpone = 3600;
 	script->conf.stale_after = 86400;
 	script->conf.mint = true;
-	for (i = 0; i < FAULTS_MAX && i < 8 * length / DAY; i++)
-		add_fault(script, &chance);
+	for (i = 0; i < FAULTS_MAX && i < 40 * length / DAY; i++)
+		if (i % 10 == 0)
+			add_fault(script, &chance);
+		else
+			add_small_fault(script, &chance);
 }
 
 static const char *const names[] = {

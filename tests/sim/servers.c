@@ -138,7 +138,8 @@ servers_try_count(struct world *world, struct node *node)
 	const struct store *store = &world->store;
 
 	if (node->in_step_servers || node->placing ||
-	    store->holds != HOLDS_SET || store->set.version < store->highest)
+	    store->holds != HOLDS_SET || store->set.version < store->highest ||
+	    memcmp(&node->farm.set, &store->set, sizeof(store->set)) != 0)
 		return;
 	if (node->up && node->linked && node->in_step && !node->farm.stale &&
 	    node->acked >= store->highest && node->acked > 0 &&

@@ -203,7 +203,7 @@ check_wish(struct world *world)
 		return;
 	world->rotating = 0;
 	key = stek_set_sealing(&world->store.set, world->now / SECOND);
-	if (key != NULL &&
+	if (key != NULL && key->seal_from + 660 < world->rotating / SECOND &&
 	    memcmp(key->name, world->rotated, STEK_NAME_LEN) == 0)
 		broken(world, "I7", "nothing came of a rotation");
 }

@@ -208,6 +208,8 @@ failed(
 	/* Somebody else was faster: what is there will be told. */
 	farm->looked &= event->what == FARM_REFUSED;
 	todo->read = event->what != FARM_REFUSED;
+	/* Other nodes may come before it is tried again. */
+	farm->confirmed = false;
 	farm->attempts++;
 	farm->attempt = event->ran + farm_pause(farm);
 	if (event->what == FARM_REFUSED)
@@ -347,7 +349,9 @@ find_want(struct farm *farm, int64_t now)
 		return FARM_ROTATE;
 	if (farm->rekey)
 		return FARM_REKEY;
-	if (farm_trouble(farm) != NULL)
+	/* The held key is for its writer, as long as that is live. */
+	if (farm_trouble(farm) != NULL &&
+	    (farm->doubt.open || !farm->mine || farm_held(&farm->set) == NULL))
 		return FARM_NOTHING;
 	if (farm_held(&farm->set) != NULL)
 		return is_overdue(farm, now) ? FARM_FORCE : FARM_CONFIRM;

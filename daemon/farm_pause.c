@@ -5,6 +5,7 @@
 #define SECOND       INT64_C(1000)
 #define SPREAD_STEEP 14.0 /* of 2^14 nodes about one has no pause */
 #define RETRY_MAX    (300 * SECOND)
+#define ASK_MIN      (10 * SECOND)
 #define LIST_FIRST   200 /* ms until the writer first asks how nodes stand */
 #define LIST_MAX     (10 * SECOND)
 
@@ -74,8 +75,8 @@ farm_pause(const struct farm *farm)
 	switch (farm->want) {
 	case FARM_CONFIRM:
 		if (!farm->mine)
-			return SECOND +
-			       spread(farm, at_most(lead / 2, RETRY_MAX));
+			return SECOND + spread(farm, between(ASK_MIN, lead / 2,
+			                                 RETRY_MAX));
 		pause = LIST_FIRST;
 		for (i = 0; i < farm->attempts && pause < LIST_MAX; i++)
 			pause += pause / 2;

@@ -193,7 +193,22 @@ check_period(
 		    (long long)(from_of(new) - world->last_from));
 	world->last_from = from_of(new);
 	world->last_until = new->seal_until;
+	if (swap->offered == FARM_REVOKE || swap->offered == FARM_ROTATE)
+		world->last_from = 0;
 	world->count.mints += is_new;
+}
+
+/* When a key is no longer needed, also if its times do not say so yet. */
+static int64_t
+end_of(struct world *world, const struct stek_set *set, size_t at)
+{
+	int64_t end = servers_known(world, set->keys[at].name)->open_until;
+	int64_t next;
+
+	if (at + 1 == set->count || is_held(&set->keys[at + 1]))
+		return end;
+	next = set->keys[at + 1].seal_from + world->script->conf.policy.tickets;
+	return next < end ? next : end;
 }
 
 /*
@@ -215,11 +230,12 @@ check_lost(
 		key = servers_known(world, old->keys[i].name);
 		if (stek_set_find(&swap->set, key->name) == NULL &&
 		    key->sealed && key->wished == 0 &&
-		    key->open_until * SECOND > end)
+		    end_of(world, old, i) * SECOND > end)
 			broken(world, "I9",
 			    "key %02x%02x left the set %lld s too soon",
 			    key->name[0], key->name[1],
-			    (long long)(key->open_until - world->now / SECOND));
+			    (long long)(end_of(world, old, i) -
+			                world->now / SECOND));
 	}
 }
 

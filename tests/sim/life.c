@@ -105,7 +105,13 @@ boot(struct world *world, struct node *node, const struct fault *fault)
 void
 life_start(struct world *world, struct node *node)
 {
-	rise(world, node, true);
+	/* Unless the end of a fault has started it before. */
+	if (node->up || node->life > 1)
+		return;
+	if (node->naps > 0)
+		later(world, MINUTE, EV_START, node->id, 0);
+	else
+		rise(world, node, true);
 }
 
 static void
@@ -180,6 +186,16 @@ wish(struct world *world, struct node *node, const struct fault *fault)
 	size_t i;
 
 	event.at_once = fault->arg != 0;
+	key = stek_set_sealing(set, node_now(world, node) / SECOND);
+	world->rotating = 0;
+	if (fault->kind == FAULT_ROTATE && key != NULL) {
+		world->rotating = world->now;
+		world->rotated_by = world->now + 14 * MINUTE;
+		if (fault->arg == 0)
+			world->rotated_by +=
+			    world->script->conf.policy.lead * SECOND;
+		memcpy(world->rotated, key->name, STEK_NAME_LEN);
+	}
 	if (fault->kind == FAULT_REVOKE) {
 		if (set->count == 0)
 			return;

@@ -112,6 +112,20 @@ is_moment(enum fault_kind kind)
 	return is_wish(kind) || kind == FAULT_BACK || kind == FAULT_DELETE;
 }
 
+/* One node's, soon over: at any time some are under way in a large farm. */
+static void
+add_small_fault(struct script *script, uint64_t *chance)
+{
+	struct fault *fault = &script->faults[script->count++];
+
+	fault->kind = (enum fault_kind)chance_between(chance, 0, FAULT_SLOW);
+	fault->at = chance_between(chance, 0, script->length * 4 / 5);
+	fault->node =
+	    (uint32_t)chance_between(chance, 0, (int64_t)script->nodes - 1);
+	fault->arg = choose_arg(fault->kind, chance);
+	fault->len = chance_scale(chance, SECOND, 10 * MINUTE);
+}
+
 static void
 add_fault(struct script *script, uint64_t *chance)
 {
@@ -120,6 +134,13 @@ add_fault(struct script *script, uint64_t *chance)
 	fault->kind =
 	    (enum fault_kind)chance_between(chance, 0, FAULT_KINDS - 1);
 	fault->at = choose_time(script, chance);
+	/* Two operators at once. */
+	if (script->count > 0 && is_wish(fault[-1].kind) &&
+	    chance_one_in(chance, 3)) {
+		fault->kind =
+		    chance_one_in(chance, 2) ? FAULT_ROTATE : FAULT_REVOKE;
+		fault->at = fault[-1].at + chance_scale(chance, 1, 200);
+	}
 	fault->node = choose_node(fault->kind, script->nodes, chance);
 	fault->arg = choose_arg(fault->kind, chance);
 	fault->len = chance_scale(chance, SECOND, 12 * HOUR);
@@ -140,7 +161,8 @@ script_make(struct script *script, uint64_t seed)
 	script->seed = seed;
 	script->nodes = (uint32_t)chance_scale(&chance, 2, 51);
 	choose_conf(&script->conf, &chance);
-	script->length = chance_scale(&chance, 2, 31) * DAY;
+	script->length =
+	    chance_scale(&chance, 2, chance_one_in(&chance, 4) ? 31 : 6) * DAY;
 	if (script->conf.policy.rotate < 3600 || script->nodes > 20)
 		script->length = 2 * DAY;
 	script->odd = (uint32_t)chance_scale(&chance, 2, 100);
@@ -165,8 +187,11 @@ script_large(
 	script->conf.postpone = 3600;
 	script->conf.stale_after = 86400;
 	script->conf.mint = true;
-	for (i = 0; i < FAULTS_MAX && i < 8 * length / DAY; i++)
-		add_fault(script, &chance);
+	for (i = 0; i < FAULTS_MAX && i < 40 * length / DAY; i++)
+		if (i % 10 == 0)
+			add_fault(script, &chance);
+		else
+			add_small_fault(script, &chance);
 }
 
 static const char *const names[] = {

@@ -8,7 +8,7 @@
 
 #include "farm.h"
 
-#define FAULTS_MAX 256
+#define FAULTS_MAX 2048
 #define ALL UINT32_MAX
 #define WRITER (UINT32_MAX - 1)
 #define HALF (UINT32_MAX - 2)

@@ -135,10 +135,14 @@ servers_count(struct world *world, struct node *node, bool counted)
 void
 servers_try_count(struct world *world, struct node *node)
 {
-	if (node->in_step_servers || node->placing)
+	const struct store *store = &world->store;
+
+	if (node->in_step_servers || node->placing ||
+	    store->holds != HOLDS_SET || store->set.version < store->highest ||
+	    memcmp(&node->farm.set, &store->set, sizeof(store->set)) != 0)
 		return;
 	if (node->up && node->linked && node->in_step && !node->farm.stale &&
-	    node->acked >= world->store.highest && node->acked > 0 &&
+	    node->acked >= store->highest && node->acked > 0 &&
 	    node->naps == 0 && servers_is_clock_right(world, node))
 		servers_count(world, node, true);
 }
@@ -165,7 +169,7 @@ servers_publish(struct world *world, struct node *node)
 	struct stek_set view;
 
 	/* Without a copy it has nothing to give, or to acknowledge, yet. */
-	if (node->farm.set.count == 0)
+	if (node->farm.set.count == 0 && !node->farm.stale)
 		return;
 	if (node->placing) {
 		node->again = true;

@@ -157,6 +157,10 @@ struct world {
 	uint32_t faults;	/* under way */
 	int64_t last_from;	/* of the newest key that was stored; s */
 	int64_t last_until;
+	int64_t ready;		/* since then nodes have the held key */
+	int64_t rotated_by;
+	int64_t rotating;	/* since then an operator waits for another key */
+	uint8_t rotated[STEK_NAME_LEN];	/* than this */
 	uint32_t tries;		/* conflicts since a swap was taken */
 	uint64_t plan_tries;	/* attempts of all plans */
 	bool sealed_once;

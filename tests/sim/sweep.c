@@ -185,6 +185,56 @@ check_rotation(struct world *world)
 		    (long long)(now - key->seal_from));
 }
 
+/*
+ * I7, of an operator's rotation: with nothing wrong since, another key seals
+ * 14 minutes later, for 11 of which clocks may differ, and a lead if it was not
+ * to be at once.
+ */
+static void
+check_wish(struct world *world)
+{
+	const struct stek_key *key;
+
+	if (world->rotating == 0 || world->calm != world->rotating + 1) {
+		world->rotating = 0;
+		return;
+	}
+	if (world->now < world->rotated_by)
+		return;
+	world->rotating = 0;
+	key = stek_set_sealing(&world->store.set, world->now / SECOND);
+	if (key != NULL && key->seal_from + 660 < world->rotating / SECOND &&
+	    memcmp(key->name, world->rotated, STEK_NAME_LEN) == 0)
+		broken(world, "I7", "nothing came of a rotation");
+}
+
+/*
+ * I7, of a held key: when every live node has confirmed it, it gets its time
+ * within the longest pauses.
+ */
+static void
+check_held(struct world *world)
+{
+	const struct store *store = &world->store;
+	int64_t span = 2 * RETRY + 2 * MINUTE;
+	bool ready = store->holds == HOLDS_SET &&
+	             farm_held(&store->set) != NULL &&
+	             store->set.version == store->highest;
+	uint32_t i;
+
+	for (i = 0; i < world->node_count && ready; i++)
+		if (store_is_live(world, &world->nodes[i]) &&
+		    world->nodes[i].acked < store->set.version)
+			ready = false;
+	if (!ready || world->ready < store->changed)
+		world->ready = world->now;
+	else if (world->now - world->ready > span &&
+	         is_well(world, &world->nodes[0], span))
+		broken(world, "I7", "set %llu: its key is held for %lld s more",
+		    (unsigned long long)store->set.version,
+		    (long long)((world->now - world->ready) / SECOND));
+}
+
 /* I5, in the store. */
 static void
 check_ends(struct world *world)
@@ -202,7 +252,7 @@ check_ends(struct world *world)
 		next = &set->keys[i + 1];
 		most = next->seal_from + policy->tickets;
 		if (next->seal_from != next->seal_until &&
-		    now - next->seal_from > 900 &&
+		    now - next->seal_from > policy->rotate + 900 &&
 		    set->keys[i].open_until > most)
 			broken(world, "I5",
 			    "key %02x%02x opens %lld s too long",
@@ -217,6 +267,7 @@ check_sweep(struct world *world)
 	uint32_t i;
 
 	check_revoked(world);
+	check_held(world);
 	for (i = 0; i < world->node_count; i++) {
 		check_stale(world, &world->nodes[i]);
 		check_sealing(world, &world->nodes[i]);
@@ -225,6 +276,7 @@ check_sweep(struct world *world)
 	}
 	if (world->faults == 0) {
 		check_rotation(world);
+		check_wish(world);
 		check_ends(world);
 	}
 }

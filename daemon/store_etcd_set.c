@@ -374,13 +374,18 @@ send_swap(struct store_etcd *store)
 void
 store_set_run(struct store_etcd *store)
 {
+	char why[CONF_WHY_LEN];
+
 	if (store->read && !store_busy(store, JOB_READ))
 		store_set_read(store);
 	if (store->swap == NULL || store->swap_sent || store->phase != PHASE_UP)
 		return;
-	if (store->swap_len > STORE_VALUE_MAX)
-		tell_swapped(store, STORE_DENIED, "the value is too long");
-	else if (send_swap(store))
+	if (store->swap_len > STORE_VALUE_MAX) {
+		(void)snprintf(why, sizeof(why),
+		    "a set of %zu bytes: at most %d can be stored",
+		    store->swap_len, STORE_VALUE_MAX);
+		tell_swapped(store, STORE_DENIED, why);
+	} else if (send_swap(store))
 		store->swap_sent = true;
 	else
 		tell_swapped(store, STORE_UNKNOWN, "no memory");

@@ -186,18 +186,22 @@ advice(CURLcode code, bool connected)
 	case CURLE_SSL_CERTPROBLEM:
 		return "this node's own certificate or key cannot be used: "
 		       "see to these files";
-	case CURLE_SSL_CONNECT_ERROR:
-		return "TLS failed: see whether etcd has TLS there (else: "
-		       "http://), and wants a certificate of this node";
 	case CURLE_OUT_OF_MEMORY:
 		return "no memory";
 	default:
-		return connected ? "the connection broke: see whether etcd "
-		                   "runs there, wants TLS (https://), or a "
-		                   "certificate of this node"
-		                 : "no connection: see to etcd and to the "
-		                   "address";
+		return "the connection broke: see whether etcd runs there, "
+		       "with TLS for https:// and without for http://, and "
+		       "wants a certificate of this node";
 	}
+}
+
+/* Is what libcurl says the matter itself, and the same each time? */
+static bool
+is_file(CURLcode code)
+{
+	return code == CURLE_PEER_FAILED_VERIFICATION ||
+	       code == CURLE_SSL_CACERT_BADFILE ||
+	       code == CURLE_SSL_CERTPROBLEM;
 }
 
 static void
@@ -214,7 +218,7 @@ say_broken(CURL *easy, CURLcode code, const char *error, char *why)
 	}
 	http_printable(found, sizeof(found),
 	    error[0] != '\0' ? error : curl_easy_strerror(code));
-	(void)snprintf(why, CONF_WHY_LEN, "%s (%s)",
+	(void)snprintf(why, CONF_WHY_LEN, is_file(code) ? "%s: %s" : "%s (%s)",
 	    advice(code, was_connected(easy)), found);
 }
 

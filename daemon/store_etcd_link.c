@@ -132,12 +132,22 @@ tell_live(struct store_etcd *store)
 		tell_state(store, STORE_LIVE, false, "");
 }
 
+/* But for what is in brackets at the end, which differs by chance. */
+static bool
+is_same(const char *a, const char *b)
+{
+	const char *from = strstr(a, " (");
+	size_t len = from != NULL ? (size_t)(from - a) + 2 : strlen(a) + 1;
+
+	return strncmp(a, b, len) == 0;
+}
+
 /* Each endpoint's trouble once, as long as it stays the same. */
 static void
 tell_stale(struct store_etcd *store)
 {
 	char **last = &store->troubles[store->endpoint];
-	bool same = *last != NULL && strcmp(*last, store->trouble) == 0;
+	bool same = *last != NULL && is_same(*last, store->trouble);
 
 	if (store->state == STORE_STALE && same)
 		return;

@@ -142,6 +142,17 @@ store_set_look(struct store_etcd *store)
 	send_range(store, JOB_LOOK, store->revision + 1);
 }
 
+/* Can etcd have said so of one key? */
+static bool
+is_sound(const struct store_etcd *store, const Etcd__RangeResponse *range)
+{
+	if (range->header == NULL || range->n_kvs > 1)
+		return false;
+	return range->n_kvs == 0 ||
+	       (range->count == 1 && is_set(store, range->kvs[0]) &&
+	           range->kvs[0]->mod_revision <= range->header->revision);
+}
+
 /* NULL: the link was given up.  Else its header is there. */
 static Etcd__RangeResponse *
 take_range(struct store_etcd *store, const struct call_end *end)
@@ -154,10 +165,7 @@ take_range(struct store_etcd *store, const struct call_end *end)
 	}
 	range = frame_unpack(
 	    &etcd__range_response__descriptor, end->bytes, end->len);
-	if (range != NULL && range->header != NULL &&
-	    (range->n_kvs == 0 ||
-	        (range->n_kvs == 1 && is_set(store, range->kvs[0]))) &&
-	    (range->n_kvs == 0 || range->count == 1))
+	if (range != NULL && is_sound(store, range))
 		return range;
 	frame_message_free(range);
 	fail_garbled(store);
@@ -422,8 +430,10 @@ take_other(struct store_etcd *store, const Etcd__TxnResponse *answer)
 	if (range == NULL || answer->header->revision < store->cursor)
 		return; /* the watch told, or will tell */
 	kv = range->n_kvs == 1 ? range->kvs[0] : NULL;
-	if (kv != NULL &&
-	    (!is_set(store, kv) || kv->value.len > STORE_VALUE_MAX))
+	if (range->n_kvs > 1 ||
+	    (kv != NULL &&
+	        (!is_set(store, kv) || kv->value.len > STORE_VALUE_MAX ||
+	            kv->mod_revision > answer->header->revision)))
 		return;
 	if (store->revision != (kv != NULL ? kv->mod_revision : 0))
 		tell_found(store, kv, answer->header->revision);

@@ -10,6 +10,8 @@ import select
 import socket
 import threading
 
+ANSWER = b"\x0a\x12\x08"     # how a Header of etcd begins, in most answers
+
 
 class Proxy:
     """Its connections end with it."""
@@ -18,9 +20,12 @@ class Proxy:
         self.target = port
         self.cut_to_client = None       # after so many bytes, of the next one
         self.cut_to_server = None
+        self.flip_to_client = None      # the byte at this place is changed
         self.swallow = False
         self.hold_after_answer = 0      # bytes; 0: nothing is held
+        self.left_to_client = None      # bytes of those there are now
         self.connections = 0
+        self._cuts = 0
         self._end = False
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.endpoint = "http://127.0.0.1:%d" % \
@@ -48,12 +53,18 @@ class Proxy:
             self.connections += 1
             thread = threading.Thread(
                 target=self._serve, daemon=True,
-                args=(client, self.cut_to_client, self.cut_to_server))
+                args=(client, self.cut_to_client, self.cut_to_server,
+                      self.flip_to_client))
             self.cut_to_client = self.cut_to_server = None
+            self.flip_to_client = None
             self._threads.append(thread)
             thread.start()
 
-    def _serve(self, client, to_client, to_server):
+    def cut_all(self):
+        """What there is now, at once."""
+        self._cuts += 1
+
+    def _serve(self, client, *harm):
         with client:
             try:
                 server = socket.create_connection(
@@ -62,15 +73,16 @@ class Proxy:
                 return
             with server:
                 try:
-                    self._pass(client, server, to_client, to_server)
+                    self._pass(client, server, *harm)
                 except OSError:
                     pass
 
-    def _pass(self, client, server, to_client, to_server):
+    def _pass(self, client, server, to_client, to_server, flip):
         left = {client: to_server, server: to_client}
         other = {client: server, server: client}
-        answered = 0
-        while not self._end:
+        answered = passed = 0
+        cuts = self._cuts
+        while not self._end and cuts == self._cuts:
             held = self.hold_after_answer and answered
             sources = [server] if held else [client, server]
             if self.swallow:
@@ -79,11 +91,28 @@ class Proxy:
                 data = source.recv(65536)
                 if not data:
                     return
-                if source is server and b"\x0a\x12\x08" in data:
+                if source is server and ANSWER in data:
                     answered += 1
+                if source is server and flip is not None:
+                    data = flipped(data, flip - passed)
+                    passed += len(data)
+                limit = left[source]
+                if limit is None and source is server:
+                    limit = self.left_to_client
+                if limit is not None:
+                    data = data[:limit]
+                    limit -= len(data)
                 if left[source] is not None:
-                    data = data[:left[source]]
-                    left[source] -= len(data)
+                    left[source] = limit
+                elif source is server:
+                    self.left_to_client = limit
                 other[source].sendall(data)
-                if left[source] == 0:
+                if limit == 0:
+                    self.left_to_client = None
                     return
+
+
+def flipped(data, at):
+    if not 0 <= at < len(data):
+        return data
+    return data[:at] + bytes([data[at] ^ 0xff]) + data[at + 1:]

@@ -88,6 +88,7 @@ struct store_etcd {
 	uint64_t cluster; /* etcd's; 0: not known yet */
 	int64_t seen; /* its highest revision yet */
 	int64_t floors[JOB_COUNT]; /* `seen` when the job began */
+	int64_t due[JOB_COUNT]; /* when it must have ended */
 	int64_t cursor; /* up to here the set is told */
 	int64_t revision; /* of what found() told; 0: none */
 	int64_t missed; /* the watch owes what has this; 0: nothing */

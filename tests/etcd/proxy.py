@@ -44,12 +44,12 @@ class Proxy:
 
     def _accept(self):
         while not self._end:
-            if not select.select([self._listener], [], [], 0.1)[0]:
-                continue
             try:
+                if not select.select([self._listener], [], [], 0.1)[0]:
+                    continue
                 client = self._listener.accept()[0]
-            except OSError:
-                return
+            except (OSError, ValueError):
+                return      # closed
             self.connections += 1
             thread = threading.Thread(
                 target=self._serve, daemon=True,

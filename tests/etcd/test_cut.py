@@ -31,6 +31,8 @@ def harm(etcd, open_store, how, places):
             store.wait_live()
         etcd.put(under + "set", "after")
         for store in stores:
+            store.wait_told("found", lambda one: one["value"] != "before")
+            store.ask("read")   # as who cannot make sense of it would
             store.wait_sees("after")
             assert how == "flip_to_client" or not any(
                 one["rollback"] for one in store.of("state"))

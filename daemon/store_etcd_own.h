@@ -91,6 +91,7 @@ struct store_etcd {
 	int64_t due[JOB_COUNT]; /* when it must have ended */
 	int64_t cursor; /* up to here the set is told */
 	int64_t revision; /* of what found() told; 0: none */
+	int64_t read_floor; /* that, when the read began */
 	int64_t missed; /* the watch owes what has this; 0: nothing */
 	bool read; /* it was asked to */
 	bool owed; /* found(), even of what it told */

@@ -74,9 +74,12 @@ is_short(struct store_etcd *store, const Etcd__KeyValue *kv)
 /* --- has etcd gone back? --- */
 
 static bool
-has_gone_back(struct store_etcd *store, enum store_job job,
-    const Etcd__Header *header, char *why)
+has_gone_back(const struct store_etcd *store, enum store_job job,
+    const Etcd__RangeResponse *range, char *why)
 {
+	const Etcd__Header *header = range->header;
+	const Etcd__KeyValue *kv = range->n_kvs > 0 ? range->kvs[0] : NULL;
+
 	if (store->cluster != 0 && header->cluster_id != store->cluster)
 		(void)snprintf(why, CONF_WHY_LEN,
 		    "this is another cluster of etcd (%" PRIx64 ") than before "
@@ -89,6 +92,13 @@ has_gone_back(struct store_etcd *store, enum store_job job,
 		    ", such as by a backup that was restored: what it holds "
 		    "may be old",
 		    store->floors[job], header->revision);
+	else if (job == JOB_READ && kv != NULL &&
+	         kv->mod_revision < store->read_floor)
+		(void)snprintf(why, CONF_WHY_LEN,
+		    "%.200s has gone back from revision %" PRId64 " to %" PRId64
+		    ", such as by a backup that was restored: "
+		    "what etcd holds may be old",
+		    store->keys[KEY_SET], store->read_floor, kv->mod_revision);
 	else
 		return false;
 	return true;
@@ -96,18 +106,19 @@ has_gone_back(struct store_etcd *store, enum store_job job,
 
 /* False: it has, and what is known is void. */
 static bool
-check_header(
-    struct store_etcd *store, enum store_job job, const Etcd__Header *header)
+check_range(struct store_etcd *store, enum store_job job,
+    const Etcd__RangeResponse *range)
 {
+	const Etcd__Header *header = range->header;
 	char why[CONF_WHY_LEN];
-	bool back = has_gone_back(store, job, header, why);
+	bool back = has_gone_back(store, job, range, why);
 
 	store->cluster = header->cluster_id;
 	if (header->revision > store->seen || back)
 		store->seen = header->revision;
 	if (!back)
 		return true;
-	store->cursor = store->missed = 0;
+	store->cursor = store->revision = store->missed = 0;
 	store->owed = true;
 	store_nodes_reset(store);
 	store_tell_rollback(store, why);
@@ -133,6 +144,7 @@ store_set_read(struct store_etcd *store)
 	if (store->read)
 		store->owed = true;
 	store->read = false;
+	store->read_floor = store->revision;
 	send_range(store, JOB_READ, 0);
 }
 
@@ -198,8 +210,7 @@ store_on_read(struct store_etcd *store, const struct call_end *end)
 		return;
 	kv = range->n_kvs > 0 ? range->kvs[0] : NULL;
 	at = range->header->revision;
-	if (!check_header(store, JOB_READ, range->header) &&
-	    store->phase == PHASE_UP) {
+	if (!check_range(store, JOB_READ, range) && store->phase == PHASE_UP) {
 		store_reopen(store);
 		goto out;
 	}
@@ -230,7 +241,7 @@ store_on_look(struct store_etcd *store, const struct call_end *end)
 		return;
 	kv = range->n_kvs > 0 ? range->kvs[0] : NULL;
 	at = range->header->revision;
-	if (!check_header(store, JOB_LOOK, range->header)) {
+	if (!check_range(store, JOB_LOOK, range)) {
 		store_reopen(store);
 		goto out;
 	}

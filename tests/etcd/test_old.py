@@ -7,6 +7,7 @@ import pytest
 
 from cluster import Cluster, prefix
 from farm import wait_until
+from proxy import Proxy
 
 
 @pytest.fixture
@@ -63,6 +64,34 @@ def test_a_backup_that_was_restored_is_told(cluster, under, open_store,
     assert store.swap(store.last("found")["revision"], "next")["how"] == \
         "swapped"
     store.wait_sees("next")
+
+
+def test_a_backup_that_has_had_many_changes_since_is_told(
+        cluster, under, open_store):
+    """Its revision is no lower then; only that of the set is."""
+    backup = cluster.members[0].path("backup")
+    with Proxy(cluster.members[0].port) as proxy:
+        store = open_store(under, proxy.endpoint)
+        store.wait_live()
+        store.swap(0, "old")
+        store.wait_found("old")
+        cluster.ctl("snapshot", "save", backup)
+        for number in range(5):
+            cluster.put(under + "set", f"new{number}")
+        store.wait_sees("new4")
+        mark = store.mark()
+        proxy.swallow = True
+        restore(cluster, backup, cluster.token)
+        for number in range(20):
+            cluster.put("/elsewhere", str(number))
+        store.wait_stale(mark)
+        proxy.cut_all()
+        proxy.swallow = False
+        told = store.wait_told("state", is_rollback, mark)
+        assert under + "set" in told["why"]
+        store.wait_sees("old")
+        assert len([one for one in store.of("state")
+                    if one["rollback"]]) == 1
 
 
 def test_a_restart_is_no_rollback(cluster, under, open_store):

@@ -15,7 +15,6 @@
 #include "store_etcd_frame.h"
 #include "store_etcd_http.h"
 
-#define CONNECT_MS   2000L
 #define UPLOAD_BYTES 16384L /* the least that libcurl takes */
 #define STREAMS_MAX  1000L
 #define AT_ONCE      ((size_t)4 * 1024 * 1024)
@@ -400,7 +399,6 @@ set_common(struct call *call, const char *path)
 	       SET(QUICK_EXIT, 1L) && SET(PROXY, "") &&
 	       SET(PROTOCOLS_STR, "http,https") && SET(PIPEWAIT, 1L) &&
 	       SET(ERRORBUFFER, call->error) &&
-	       SET(CONNECTTIMEOUT_MS, CONNECT_MS) &&
 	       SET(TIMEOUT_MS, (long)call->ms) &&
 	       SET(USERAGENT, "stek/" STEK_VERSION) &&
 	       SET(HEADERFUNCTION, take_header) && SET(HEADERDATA, call) &&

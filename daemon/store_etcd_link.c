@@ -25,6 +25,7 @@
 #define LIST_MS      8000
 #define FORGOTTEN_MS 200 /* after its time, a call is lost */
 #define STALE_MS     4700 /* after what was proved */
+#define ROUNDS_MAX   2 /* of growing patience */
 #define PAUSE_LEAST  50 /* before another try */
 #define PAUSE_FIRST  400
 #define PAUSE_MOST   5000
@@ -80,11 +81,23 @@ store_busy(const struct store_etcd *store, enum store_job job)
  * version 7.88 and an answer that was garbled.
  */
 static int64_t
-due(enum store_job job)
+due(unsigned int ms)
 {
-	if (calls[job].ms == 0)
-		return INT64_MAX;
-	return clock_ms() + calls[job].ms + FORGOTTEN_MS;
+	return ms == 0 ? INT64_MAX : clock_ms() + ms + FORGOTTEN_MS;
+}
+
+/*
+ * Where a whole farm comes at once, who gives up early makes etcd begin anew,
+ * so each round of endpoints gets more time.
+ */
+static unsigned int
+patience(const struct store_etcd *store, enum store_job job)
+{
+	size_t round = store->tries / store->endpoint_count;
+
+	if (store->phase != PHASE_OPENING)
+		return calls[job].ms;
+	return calls[job].ms << (round < ROUNDS_MAX ? round : ROUNDS_MAX);
 }
 
 static int64_t
@@ -121,7 +134,8 @@ store_send(struct store_etcd *store, enum store_job job,
 	conf.token = job == JOB_LOGIN ? NULL : store->token;
 	store->calls++;
 	store->floors[job] = store->seen;
-	store->due[job] = due(job);
+	conf.ms = patience(store, job);
+	store->due[job] = due(conf.ms);
 	frame = frame_pack(message, &len);
 	if (!link_call(store->link, (int)job, &conf, frame, len)) {
 		store->failures++;
@@ -296,6 +310,7 @@ void
 store_up(struct store_etcd *store)
 {
 	store->phase = PHASE_UP;
+	store_nodes_up(store);
 	store_proved(store, store->began);
 	store_poke(store);
 }
@@ -344,6 +359,7 @@ store_fail(struct store_etcd *store, bool refused, const char *why)
 		return;
 	(void)snprintf(store->trouble, sizeof(store->trouble), "%.256s: %.700s",
 	    endpoint(store), why);
+	store_nodes_lost(store);
 	store_link_close(store);
 	store->tries++;
 	store->connect = next_try(store);
@@ -398,7 +414,7 @@ ask_clock(struct store_etcd *store)
 	if (strncmp(endpoint(store), "https:", 6) != 0)
 		link = store->clock_link = open_link(store);
 	store->calls++;
-	store->due[JOB_CLOCK] = due(JOB_CLOCK);
+	store->due[JOB_CLOCK] = due(calls[JOB_CLOCK].ms);
 	if (link != NULL && link_date(link, JOB_CLOCK, calls[JOB_CLOCK].ms))
 		store->jobs |= 1U << JOB_CLOCK;
 	else

@@ -172,6 +172,8 @@ void store_on_watch_end(struct store_etcd *, const struct call_end *);
 void store_nodes_run(struct store_etcd *, int64_t now); /* over a link */
 int64_t store_nodes_next(const struct store_etcd *); /* when to */
 void store_nodes_late(struct store_etcd *, int64_t now);
+void store_nodes_up(struct store_etcd *); /* there is a link again */
+void store_nodes_lost(struct store_etcd *); /* the link is to be given up */
 void store_nodes_reset(struct store_etcd *); /* etcd has gone back */
 void store_on_grant(struct store_etcd *, const struct call_end *);
 void store_on_keep(struct store_etcd *, const struct call_end *);

@@ -7,6 +7,7 @@ import pytest
 
 from cluster import Cluster, prefix
 from farm import wait_until
+from proxy import Proxy
 
 LEASE = 15
 
@@ -138,6 +139,23 @@ def test_a_restart_of_etcd_loses_no_node(farm, under, open_store):
     cluster.members[0].again()
     wait_entries(store, {store.node: (True, "again")}, 20)
     cluster.stop()
+
+
+def test_an_entry_that_was_lost_on_its_way_is_written(
+        etcd, under, open_store):
+    with Proxy(etcd.members[0].port) as proxy:
+        store = open_store(under, proxy.endpoint)
+        store.wait_live()
+        store.ask("tell first")
+        wait_entries(store, {store.node: (True, "first")})
+        mark = store.mark()
+        proxy.swallow = True
+        store.ask("tell second")
+        store.wait_stale(mark)
+        proxy.cut_all()
+        proxy.swallow = False
+        store.wait_live(mark)
+        wait_entries(store, {store.node: (True, "second")})
 
 
 def test_what_is_no_node_is_not_listed(etcd, under, open_store):

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* See store_etcd_http.h. */
 #include <ctype.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,60 @@
 #include "store_etcd_http.h"
 
 #define STATUS_MAX 16 /* of gRPC */
+#define TOKEN_MAX  4096
+
+static bool
+add_header(struct curl_slist **all, const char *line)
+{
+	struct curl_slist *longer = curl_slist_append(*all, line);
+
+	if (longer == NULL)
+		return false;
+	*all = longer;
+	return true;
+}
+
+/* Without "hasleader", a member that is cut off keeps a watch, and silent. */
+static bool
+add_headers(struct curl_slist **all, const char *token, unsigned int ms)
+{
+	char line[TOKEN_MAX + 16] = "hasleader: true";
+	bool done;
+
+	if (ms != 0)
+		(void)snprintf(line, sizeof(line), "grpc-timeout: %um", ms);
+	if (!add_header(all, "content-type: application/grpc") ||
+	    !add_header(all, "te: trailers") || !add_header(all, "accept:") ||
+	    !add_header(all, "expect:") || !add_header(all, line))
+		return false;
+	if (token == NULL)
+		return true;
+	(void)snprintf(line, sizeof(line), "token: %s", token);
+	done = add_header(all, line);
+	sodium_memzero(line, sizeof(line));
+	return done;
+}
+
+struct curl_slist *
+http_headers(const char *token, unsigned int ms)
+{
+	struct curl_slist *all = NULL;
+
+	if (add_headers(&all, token, ms))
+		return all;
+	http_headers_free(all);
+	return NULL;
+}
+
+void
+http_headers_free(struct curl_slist *all)
+{
+	struct curl_slist *one;
+
+	for (one = all; one != NULL; one = one->next)
+		sodium_memzero(one->data, strlen(one->data));
+	curl_slist_free_all(all);
+}
 
 void
 http_begin(struct http_answer *answer, bool plain)

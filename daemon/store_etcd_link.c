@@ -365,7 +365,7 @@ store_fail(struct store_etcd *store, bool refused, const char *why)
 	store->connect = next_try(store);
 	if (refused || store->state != STORE_LIVE || clock_ms() >= store->stale)
 		tell_stale(store);
-	store_set_lost(store);
+	store_swap_lost(store);
 	store->endpoint = (store->endpoint + 1) % store->endpoint_count;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The set in the store "etcd:": read, watched, looked at, swapped.
+ * The set in the store "etcd:": read, watched, looked at.
  *
  * A look is a linearizable read that brings a value only if there is a newer
  * one.  It proves that etcd has a quorum, and finds what a watch has missed.
@@ -20,8 +20,8 @@
 
 #define WATCH_MS 2400 /* until a watch has begun */
 
-static void
-fail_garbled(struct store_etcd *store)
+void
+store_fail_garbled(struct store_etcd *store)
 {
 	store_fail(store, false,
 	    "its answer makes no sense: see whether etcd is there, of version "
@@ -30,9 +30,8 @@ fail_garbled(struct store_etcd *store)
 
 /* --- telling --- */
 
-/* at: what is told here holds at this revision of etcd. */
-static void
-tell_found(struct store_etcd *store, const Etcd__KeyValue *kv, int64_t at)
+void
+store_tell_found(struct store_etcd *store, const Etcd__KeyValue *kv, int64_t at)
 {
 	store->revision = kv != NULL ? kv->mod_revision : 0;
 	if (at > store->cursor)
@@ -48,8 +47,8 @@ tell_found(struct store_etcd *store, const Etcd__KeyValue *kv, int64_t at)
 		    kv->value.len, kv->mod_revision);
 }
 
-static bool
-is_set(const struct store_etcd *store, const Etcd__KeyValue *kv)
+bool
+store_is_set(const struct store_etcd *store, const Etcd__KeyValue *kv)
 {
 	size_t len = strlen(store->keys[KEY_SET]);
 
@@ -161,7 +160,7 @@ is_sound(const struct store_etcd *store, const Etcd__RangeResponse *range)
 	if (range->header == NULL || range->n_kvs > 1)
 		return false;
 	return range->n_kvs == 0 ||
-	       (range->count == 1 && is_set(store, range->kvs[0]) &&
+	       (range->count == 1 && store_is_set(store, range->kvs[0]) &&
 	           range->kvs[0]->mod_revision <= range->header->revision);
 }
 
@@ -180,7 +179,7 @@ take_range(struct store_etcd *store, const struct call_end *end)
 	if (range != NULL && is_sound(store, range))
 		return range;
 	frame_message_free(range);
-	fail_garbled(store);
+	store_fail_garbled(store);
 	return NULL;
 }
 
@@ -219,7 +218,7 @@ store_on_read(struct store_etcd *store, const struct call_end *end)
 	if (at >= store->cursor &&
 	    (store->owed ||
 	        store->revision != (kv != NULL ? kv->mod_revision : 0)))
-		tell_found(store, kv, at);
+		store_tell_found(store, kv, at);
 	store->owed = false;
 	if (store->phase == PHASE_OPENING) {
 		store->began = end->began;
@@ -249,10 +248,10 @@ store_on_look(struct store_etcd *store, const struct call_end *end)
 		goto out;
 	if (kv != NULL && kv->mod_revision > store->cursor) {
 		store->missed = kv->mod_revision;
-		tell_found(store, kv, at);
+		store_tell_found(store, kv, at);
 	} else if (range->count == 0 && store->revision != 0 &&
 	           at > store->cursor)
-		tell_found(store, NULL, at);
+		store_tell_found(store, NULL, at);
 	if (store->phase != PHASE_UP)
 		goto out;
 	store->tries = 0;
@@ -277,7 +276,7 @@ last_event(struct store_etcd *store, const Etcd__WatchResponse *answer)
 	for (i = 0; i < answer->n_events; i++) {
 		event = answer->events[i];
 		store->events++;
-		if (!is_set(store, event->kv))
+		if (!store_is_set(store, event->kv))
 			continue;
 		if (event->kv->mod_revision >= store->missed)
 			store->missed = 0;
@@ -301,9 +300,9 @@ take_events(struct store_etcd *store, const Etcd__WatchResponse *answer)
 	if (at > store->seen)
 		store->seen = at;
 	if (last->type == ETCD__EVENT_TYPE__DELETE)
-		tell_found(store, NULL, at);
+		store_tell_found(store, NULL, at);
 	else if (is_short(store, last->kv))
-		tell_found(store, last->kv, at);
+		store_tell_found(store, last->kv, at);
 }
 
 static void
@@ -330,7 +329,7 @@ store_on_watch(struct store_etcd *store, const uint8_t *bytes, size_t len)
 	    frame_unpack(&etcd__watch_response__descriptor, bytes, len);
 
 	if (answer == NULL || answer->header == NULL) {
-		fail_garbled(store);
+		store_fail_garbled(store);
 		goto out;
 	}
 	if (answer->canceled) {
@@ -353,153 +352,9 @@ store_on_watch_end(struct store_etcd *store, const struct call_end *end)
 		store_fail_end(store, end);
 }
 
-/* --- swapping --- */
-
-static void
-tell_swapped(struct store_etcd *store, enum store_swapped how, const char *why)
-{
-	free(store->swap);
-	store->swap = NULL;
-	store->swap_sent = false;
-	if (!store->closed)
-		store->told.swapped(store->arg, how, why);
-}
-
-static bool
-send_swap(struct store_etcd *store)
-{
-	Etcd__Compare compare = ETCD__COMPARE__INIT, *compares = &compare;
-	Etcd__PutRequest put = ETCD__PUT_REQUEST__INIT;
-	Etcd__RangeRequest range = ETCD__RANGE_REQUEST__INIT;
-	Etcd__RequestOp then = ETCD__REQUEST_OP__INIT, *thens = &then;
-	Etcd__RequestOp other = ETCD__REQUEST_OP__INIT, *others = &other;
-	Etcd__TxnRequest txn = ETCD__TXN_REQUEST__INIT;
-
-	compare.result = ETCD__COMPARE_RESULT__EQUAL;
-	compare.target = ETCD__COMPARE_TARGET__MOD;
-	put.key = store_key(store, KEY_SET);
-	compare.key = range.key = put.key;
-	compare.mod_revision = store->swap_revision;
-	put.value = frame_binary(store->swap, store->swap_len);
-	then.put = &put;
-	other.range = &range;
-	txn.n_compare = txn.n_success = txn.n_failure = 1;
-	txn.compare = &compares;
-	txn.success = &thens;
-	txn.failure = &others;
-	return store_send(store, JOB_SWAP, &txn.base);
-}
-
 void
 store_set_run(struct store_etcd *store)
 {
-	char why[CONF_WHY_LEN];
-
 	if (store->read && !store_busy(store, JOB_READ))
 		store_set_read(store);
-	if (store->swap == NULL || store->swap_sent || store->phase != PHASE_UP)
-		return;
-	if (store->swap_len > STORE_VALUE_MAX) {
-		(void)snprintf(why, sizeof(why),
-		    "a set of %zu bytes: at most %d can be stored",
-		    store->swap_len, STORE_VALUE_MAX);
-		tell_swapped(store, STORE_DENIED, why);
-	} else if (send_swap(store))
-		store->swap_sent = true;
-	else
-		tell_swapped(store, STORE_UNKNOWN, "no memory");
-}
-
-void
-store_set_lost(struct store_etcd *store)
-{
-	if (store->swap != NULL && store->swap_sent)
-		tell_swapped(store, STORE_UNKNOWN, store->trouble);
-}
-
-void
-store_set_late(struct store_etcd *store, int64_t now)
-{
-	char why[CONF_WHY_LEN];
-
-	if (store->swap == NULL || now < store->swap_by)
-		return;
-	(void)snprintf(why, sizeof(why), "%.900s",
-	    store->trouble[0] != '\0' ? store->trouble : "no answer in time");
-	store_cancel(store, JOB_SWAP);
-	tell_swapped(store, STORE_UNKNOWN, why);
-}
-
-/* What is there instead. */
-static void
-take_other(struct store_etcd *store, const Etcd__TxnResponse *answer)
-{
-	const Etcd__RangeResponse *range;
-	const Etcd__KeyValue *kv;
-
-	range = answer->n_responses == 1 ? answer->responses[0]->range : NULL;
-	if (range == NULL || answer->header->revision < store->cursor)
-		return; /* the watch told, or will tell */
-	kv = range->n_kvs == 1 ? range->kvs[0] : NULL;
-	if (range->n_kvs > 1 ||
-	    (kv != NULL &&
-	        (!is_set(store, kv) || kv->value.len > STORE_VALUE_MAX ||
-	            kv->mod_revision > answer->header->revision)))
-		return;
-	if (store->revision != (kv != NULL ? kv->mod_revision : 0))
-		tell_found(store, kv, answer->header->revision);
-}
-
-static void
-on_swap_answer(struct store_etcd *store, const struct call_end *end)
-{
-	Etcd__TxnResponse *answer =
-	    frame_unpack(&etcd__txn_response__descriptor, end->bytes, end->len);
-
-	if (answer == NULL || answer->header == NULL) {
-		fail_garbled(store);
-		goto out;
-	}
-	if (answer->succeeded) {
-		if (answer->header->revision > store->seen)
-			store->seen = answer->header->revision;
-		tell_swapped(store, STORE_SWAPPED, "");
-		goto out;
-	}
-	take_other(store, answer);
-	tell_swapped(store, STORE_CONFLICT, "another value is there");
-out:
-	frame_message_free(answer);
-}
-
-/* Of gRPC's status, those that say that nothing was done. */
-static bool
-is_refusal(int status)
-{
-	static const unsigned int refusals =
-	    1U << 3 | 1U << 5 | 1U << 6 | 1U << CALL_DENIED |
-	    1U << CALL_NO_RESOURCE | 1U << 9 | 1U << 11 | 1U << 12 |
-	    1U << CALL_UNAUTHENTICATED;
-
-	return status > CALL_OK && (refusals & 1U << status) != 0;
-}
-
-void
-store_on_swap(struct store_etcd *store, const struct call_end *end)
-{
-	char why[CONF_WHY_LEN];
-
-	if (store->swap == NULL)
-		return;
-	if (end->status == CALL_OK) {
-		on_swap_answer(store, end);
-		return;
-	}
-	if (store_is_logged_out(store, end))
-		store->swap_sent = false; /* so it is sent again */
-	if (store_lost(store, end))
-		return;
-	store_say(store, end, why);
-	tell_swapped(
-	    store, is_refusal(end->status) ? STORE_DENIED : STORE_UNKNOWN, why);
 }

@@ -92,6 +92,8 @@ run(struct store_etcd *store, struct seen *seen)
 	if (store->phase == PHASE_UP)
 		store_set_run(store);
 	if (store->phase == PHASE_UP)
+		store_swap_run(store);
+	if (store->phase == PHASE_UP)
 		store_nodes_run(store, now);
 }
 

@@ -10,8 +10,6 @@ import select
 import socket
 import threading
 
-ANSWER = b"\x0a\x12\x08"     # how a Header of etcd begins, in most answers
-
 
 class Proxy:
     """Its connections end with it."""
@@ -22,7 +20,7 @@ class Proxy:
         self.cut_to_server = None
         self.flip_to_client = None      # the byte at this place is changed
         self.swallow = False
-        self.hold_after_answer = 0      # bytes; 0: nothing is held
+        self.hold_after = None          # an answer with these bytes
         self.left_to_client = None      # bytes of those there are now
         self.connections = 0
         self._cuts = 0
@@ -80,10 +78,10 @@ class Proxy:
     def _pass(self, client, server, to_client, to_server, flip):
         left = {client: to_server, server: to_client}
         other = {client: server, server: client}
-        answered = passed = 0
+        answered, passed = False, 0
         cuts = self._cuts
         while not self._end and cuts == self._cuts:
-            held = self.hold_after_answer and answered
+            held = self.hold_after and answered
             sources = [server] if held else [client, server]
             if self.swallow:
                 sources = []
@@ -91,8 +89,8 @@ class Proxy:
                 data = source.recv(65536)
                 if not data:
                     return
-                if source is server and ANSWER in data:
-                    answered += 1
+                if source is server and (self.hold_after or b"\0") in data:
+                    answered = True
                 if source is server and flip is not None:
                     data = flipped(data, flip - passed)
                     passed += len(data)

@@ -32,7 +32,10 @@ def harm(etcd, open_store, how, places):
         etcd.put(under + "set", "after")
         for store in stores:
             store.wait_told("found", lambda one: one["value"] != "before")
-            store.ask("read")   # as who cannot make sense of it would
+            while (store.last("found") or {})["value"] != "after":
+                mark = store.mark()     # as who can make no sense of it
+                store.ask("read")
+                store.wait_told("found", since=mark)
             store.wait_sees("after")
             assert how == "flip_to_client" or not any(
                 one["rollback"] for one in store.of("state"))

@@ -179,15 +179,16 @@ def test_a_way_that_swallows_all_is_noticed(etcd, under, open_store):
 
 def test_a_watch_that_was_compacted_away_is_begun_anew(
         etcd, under, open_store):
+    etcd.put(under + "set", "in the first answer")
     with Proxy(etcd.members[0].port) as proxy:
-        proxy.hold_after_answer = 1
+        proxy.hold_after = b"in the first answer"
         store = open_store(under, proxy.endpoint)
-        store.wait_found(None)
+        store.wait_found("in the first answer")
         for number in range(5):
             etcd.put(under + "set", str(number))
         etcd.ctl("compact", str(etcd.revision()))
         assert not store.of("state")    # so it was held before it could watch
-        proxy.hold_after_answer = 0
+        proxy.hold_after = None
         store.wait_sees("4")
     assert store.counts()["connects"] == 1
 

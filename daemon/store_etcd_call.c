@@ -303,7 +303,8 @@ tell_end(struct call *call, CURLcode code)
 	else if (end.status == CALL_OK && !take_answer(call, &end)) {
 		end.status = CALL_BROKEN;
 		(void)snprintf(why, sizeof(why),
-		    "the answer is no message of gRPC: is etcd there?");
+		    "its answer is cut short: see what is between this node "
+		    "and etcd");
 	}
 	if (http_has_frames(&call->answer))
 		link->used = true;

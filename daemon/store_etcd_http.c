@@ -303,12 +303,17 @@ http_status(const struct http_answer *answer, CURL *easy, CURLcode code,
 		    answer->message[0] != '\0' ? answer->message : "no type");
 		return CALL_BROKEN;
 	}
-	if (answer->garbled || (code == CURLE_OK && !answer->plain)) {
+	if (answer->garbled) {
 		(void)snprintf(why, CONF_WHY_LEN,
-		    "its answer is %s: see what is between this node and etcd",
-		    answer->garbled ? "no gRPC" : "cut short");
+		    "its answer is no gRPC: see what is between this node and "
+		    "etcd");
 		return CALL_BROKEN;
 	}
+	/*
+	 * Without a status, too: libcurl 7.88 loses trailers where several
+	 * calls share a connection.  A server that refuses sends no message,
+	 * which the caller looks for.
+	 */
 	if (code == CURLE_OK)
 		return CALL_OK;
 	say_broken(easy, code, error, why);

@@ -150,6 +150,7 @@ def test_an_entry_that_was_lost_on_its_way_is_written(
         wait_entries(store, {store.node: (True, "first")})
         mark = store.mark()
         proxy.swallow = True
+        time.sleep(0.5)     # until it does
         store.ask("tell second")
         store.wait_stale(mark)
         proxy.cut_all()

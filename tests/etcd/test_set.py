@@ -93,9 +93,15 @@ def test_a_value_that_is_too_long_is_denied(store):
 
 
 def test_the_longest_value_goes_there_and_back(store):
-    store.ask("fill 0 65536")
-    assert store.wait_told("swapped")["how"] == "swapped"
-    store.wait_told("found", lambda one: one["len"] == 65536)
+    """Often, for libcurl 7.88 loses one trailer in five of these."""
+    revision = 0
+    for _ in range(20):
+        mark = store.mark()
+        store.ask(f"fill {revision} 65536")
+        told = store.wait_told("swapped", since=mark)
+        assert told["how"] == "swapped", told
+        revision = store.wait_told("found", lambda one: one["len"] == 65536,
+                                   mark)["revision"]
 
 
 def test_a_change_by_one_is_seen_by_another(etcd, store, under, open_store):

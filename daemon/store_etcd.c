@@ -113,10 +113,12 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	enter(store);
 	store->poked = false;
 	store_link_run(store, now);
-	store_set_late(store, now);
+	store_swap_late(store, now);
 	store_nodes_late(store, now);
 	if (store->phase == PHASE_UP)
 		store_set_run(store);
+	if (store->phase == PHASE_UP)
+		store_swap_run(store);
 	if (store->phase == PHASE_UP)
 		store_nodes_run(store, now);
 	leave(store);

@@ -15,11 +15,9 @@
 #include "store_etcd_frame.h"
 #include "store_etcd_http.h"
 
-#define CONNECT_MS   2000L
 #define UPLOAD_BYTES 16384L /* the least that libcurl takes */
 #define STREAMS_MAX  1000L
 #define AT_ONCE      ((size_t)4 * 1024 * 1024)
-#define TOKEN_MAX    1024
 #define URL_MAX      1024
 
 struct call {
@@ -209,15 +207,11 @@ link_new(struct event_base *base, const struct link_conf *conf,
 static void
 call_free(struct call *call)
 {
-	struct curl_slist *header;
-
 	if (call->easy != NULL) {
 		(void)curl_multi_remove_handle(call->link->multi, call->easy);
 		curl_easy_cleanup(call->easy);
 	}
-	for (header = call->headers; header != NULL; header = header->next)
-		sodium_memzero(header->data, strlen(header->data));
-	curl_slist_free_all(call->headers);
+	http_headers_free(call->headers);
 	frame_free(call->frame, call->len);
 	frame_clear(&call->in);
 	free(call);
@@ -309,7 +303,8 @@ tell_end(struct call *call, CURLcode code)
 	else if (end.status == CALL_OK && !take_answer(call, &end)) {
 		end.status = CALL_BROKEN;
 		(void)snprintf(why, sizeof(why),
-		    "the answer is no message of gRPC: is etcd there?");
+		    "its answer is cut short: see what is between this node "
+		    "and etcd");
 	}
 	if (http_has_frames(&call->answer))
 		link->used = true;
@@ -347,41 +342,6 @@ pump(struct link *link)
 
 /* --- calls --- */
 
-static bool
-add_header(struct call *call, const char *line)
-{
-	struct curl_slist *longer = curl_slist_append(call->headers, line);
-
-	if (longer == NULL)
-		return false;
-	call->headers = longer;
-	return true;
-}
-
-static bool
-add_headers(struct call *call, const char *token)
-{
-	char line[TOKEN_MAX + 16];
-	bool done;
-
-	if (!add_header(call, "content-type: application/grpc") ||
-	    !add_header(call, "te: trailers") || !add_header(call, "accept:") ||
-	    !add_header(call, "expect:"))
-		return false;
-	/* Without it, a member that is cut off keeps a watch, and silent. */
-	if (call->ms == 0 && !add_header(call, "hasleader: true"))
-		return false;
-	(void)snprintf(line, sizeof(line), "grpc-timeout: %um", call->ms);
-	if (call->ms != 0 && !add_header(call, line))
-		return false;
-	if (token == NULL)
-		return true;
-	(void)snprintf(line, sizeof(line), "token: %s", token);
-	done = add_header(call, line);
-	sodium_memzero(line, sizeof(line));
-	return done;
-}
-
 #define SET(option, value) \
 	(curl_easy_setopt(call->easy, CURLOPT_##option, value) == CURLE_OK)
 
@@ -400,7 +360,6 @@ set_common(struct call *call, const char *path)
 	       SET(QUICK_EXIT, 1L) && SET(PROXY, "") &&
 	       SET(PROTOCOLS_STR, "http,https") && SET(PIPEWAIT, 1L) &&
 	       SET(ERRORBUFFER, call->error) &&
-	       SET(CONNECTTIMEOUT_MS, CONNECT_MS) &&
 	       SET(TIMEOUT_MS, (long)call->ms) &&
 	       SET(USERAGENT, "stek/" STEK_VERSION) &&
 	       SET(HEADERFUNCTION, take_header) && SET(HEADERDATA, call) &&
@@ -496,7 +455,8 @@ link_call(struct link *link, int number, const struct call_conf *conf,
 		return false;
 	call->limit = conf->limit;
 	http_begin(&call->answer, false);
-	if (add_headers(call, conf->token) && set_common(call, conf->path) &&
+	call->headers = http_headers(conf->token, conf->ms);
+	if (call->headers != NULL && set_common(call, conf->path) &&
 	    set_grpc(call))
 		return call_begin(call);
 	call_free(call);

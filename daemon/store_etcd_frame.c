@@ -59,10 +59,11 @@ enum frame_found
 frame_look(const struct frame_buf *buf, size_t limit)
 {
 	size_t left = buf->len - buf->at;
-	const uint8_t *head = buf->bytes + buf->at;
+	const uint8_t *head;
 
 	if (left == 0)
 		return FRAME_NONE;
+	head = buf->bytes + buf->at;
 	if (head[0] != 0)
 		return FRAME_BAD;
 	if (left < FRAME_HEAD)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* See store_etcd_http.h. */
 #include <ctype.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,60 @@
 #include "store_etcd_http.h"
 
 #define STATUS_MAX 16 /* of gRPC */
+#define TOKEN_MAX  4096
+
+static bool
+add_header(struct curl_slist **all, const char *line)
+{
+	struct curl_slist *longer = curl_slist_append(*all, line);
+
+	if (longer == NULL)
+		return false;
+	*all = longer;
+	return true;
+}
+
+/* Without "hasleader", a member that is cut off keeps a watch, and silent. */
+static bool
+add_headers(struct curl_slist **all, const char *token, unsigned int ms)
+{
+	char line[TOKEN_MAX + 16] = "hasleader: true";
+	bool done;
+
+	if (ms != 0)
+		(void)snprintf(line, sizeof(line), "grpc-timeout: %um", ms);
+	if (!add_header(all, "content-type: application/grpc") ||
+	    !add_header(all, "te: trailers") || !add_header(all, "accept:") ||
+	    !add_header(all, "expect:") || !add_header(all, line))
+		return false;
+	if (token == NULL)
+		return true;
+	(void)snprintf(line, sizeof(line), "token: %s", token);
+	done = add_header(all, line);
+	sodium_memzero(line, sizeof(line));
+	return done;
+}
+
+struct curl_slist *
+http_headers(const char *token, unsigned int ms)
+{
+	struct curl_slist *all = NULL;
+
+	if (add_headers(&all, token, ms))
+		return all;
+	http_headers_free(all);
+	return NULL;
+}
+
+void
+http_headers_free(struct curl_slist *all)
+{
+	struct curl_slist *one;
+
+	for (one = all; one != NULL; one = one->next)
+		sodium_memzero(one->data, strlen(one->data));
+	curl_slist_free_all(all);
+}
 
 void
 http_begin(struct http_answer *answer, bool plain)
@@ -186,18 +241,22 @@ advice(CURLcode code, bool connected)
 	case CURLE_SSL_CERTPROBLEM:
 		return "this node's own certificate or key cannot be used: "
 		       "see to these files";
-	case CURLE_SSL_CONNECT_ERROR:
-		return "TLS failed: see whether etcd has TLS there (else: "
-		       "http://), and wants a certificate of this node";
 	case CURLE_OUT_OF_MEMORY:
 		return "no memory";
 	default:
-		return connected ? "the connection broke: see whether etcd "
-		                   "runs there, wants TLS (https://), or a "
-		                   "certificate of this node"
-		                 : "no connection: see to etcd and to the "
-		                   "address";
+		return "the connection broke: see whether etcd runs there, "
+		       "with TLS for https:// and without for http://, and "
+		       "wants a certificate of this node";
 	}
+}
+
+/* Is what libcurl says the matter itself, and the same each time? */
+static bool
+is_file(CURLcode code)
+{
+	return code == CURLE_PEER_FAILED_VERIFICATION ||
+	       code == CURLE_SSL_CACERT_BADFILE ||
+	       code == CURLE_SSL_CERTPROBLEM;
 }
 
 static void
@@ -214,7 +273,7 @@ say_broken(CURL *easy, CURLcode code, const char *error, char *why)
 	}
 	http_printable(found, sizeof(found),
 	    error[0] != '\0' ? error : curl_easy_strerror(code));
-	(void)snprintf(why, CONF_WHY_LEN, "%s (%s)",
+	(void)snprintf(why, CONF_WHY_LEN, is_file(code) ? "%s: %s" : "%s (%s)",
 	    advice(code, was_connected(easy)), found);
 }
 
@@ -244,12 +303,17 @@ http_status(const struct http_answer *answer, CURL *easy, CURLcode code,
 		    answer->message[0] != '\0' ? answer->message : "no type");
 		return CALL_BROKEN;
 	}
-	if (answer->garbled || (code == CURLE_OK && !answer->plain)) {
+	if (answer->garbled) {
 		(void)snprintf(why, CONF_WHY_LEN,
-		    "its answer is %s: see what is between this node and etcd",
-		    answer->garbled ? "no gRPC" : "cut short");
+		    "its answer is no gRPC: see what is between this node and "
+		    "etcd");
 		return CALL_BROKEN;
 	}
+	/*
+	 * Without a status, too: libcurl 7.88 loses trailers where several
+	 * calls share a connection.  A server that refuses sends no message,
+	 * which the caller looks for.
+	 */
 	if (code == CURLE_OK)
 		return CALL_OK;
 	say_broken(easy, code, error, why);

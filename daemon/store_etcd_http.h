@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What an HTTP answer says of a gRPC call, and what is wrong where it is none:
- * in words for who has to mend it.
+ * The headers of a gRPC call; what an HTTP answer says of it, and what is
+ * wrong where it is none, in words for who has to mend it.
  *
  * Never here: a connection, a message's bytes.
  * Invariant: what a server has sent is in a sentence only where it is
@@ -29,6 +29,10 @@ struct http_answer {
 	bool too_long, garbled; /* of its frames */
 	size_t limit; /* that it was too long for */
 };
+
+/* Of a request; ms 0: of a stream.  NULL: no memory.  They are wiped. */
+struct curl_slist *http_headers(const char *token, unsigned int ms);
+void http_headers_free(struct curl_slist *); /* may be NULL */
 
 void http_begin(struct http_answer *, bool plain);
 void http_header(struct http_answer *, const char *line, size_t len);

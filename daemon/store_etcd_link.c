@@ -18,21 +18,27 @@
 #include "etcd.pb-c.h"
 #include "store_etcd_own.h"
 
-#define LOOK_LEAST  1800 /* ms, between two looks */
-#define LOOK_MOST   2200
-#define VITAL_MS    2400 /* of a call that must not be late */
-#define CALL_MS     5000 /* of another */
-#define LIST_MS     8000
-#define STALE_MS    4700 /* after what was proved */
-#define PAUSE_LEAST 50 /* before another try */
-#define PAUSE_FIRST 400
-#define PAUSE_MOST  5000
-#define CLOCK_LEAST (9 * 60 * 1000)
-#define CLOCK_MOST  (10 * 60 * 1000)
-#define CLOCK_SLOW  1000 /* an answer that took longer says nothing */
-#define SMALL_MAX   ((size_t)4 * 1024) /* an answer without a value */
-#define SET_MAX     (STORE_VALUE_MAX + SMALL_MAX)
-#define LIST_MAX    ((size_t)64 * 1024 * 1024)
+#define LOOK_LEAST   1800 /* ms, between two looks */
+#define LOOK_MOST    2200
+#define VITAL_MS     2400 /* of a call that must not be late */
+#define CALL_MS      5000 /* of another */
+#define LIST_MS      8000
+#define FORGOTTEN_MS 200 /* after its time, a call is lost */
+#define STALE_MS     4700 /* after what was proved */
+#define ROUNDS_MAX   2 /* of growing patience */
+#define PAUSE_LEAST  50 /* before another try */
+#define PAUSE_FIRST  400
+#define PAUSE_MOST   5000
+#define CLOCK_LEAST  (9 * 60 * 1000)
+#define CLOCK_MOST   (10 * 60 * 1000)
+#define CLOCK_SLOW   1000 /* an answer that took longer says nothing */
+#define SMALL_MAX    ((size_t)4 * 1024) /* an answer without a value */
+#define SET_MAX      (STORE_VALUE_MAX + SMALL_MAX)
+#define LIST_MAX     ((size_t)64 * 1024 * 1024)
+
+#define NO_ANSWER                                                            \
+	"no answer in time: see whether etcd is overloaded, stopped or cut " \
+	"off"
 
 static const struct call_conf calls[JOB_COUNT] = {
     [JOB_LOGIN] = {"/etcdserverpb.Auth/Authenticate", NULL, VITAL_MS,
@@ -70,6 +76,43 @@ store_busy(const struct store_etcd *store, enum store_job job)
 	return (store->jobs & 1U << job) != 0;
 }
 
+/*
+ * libcurl keeps the time of a call, but has been seen to forget it, with
+ * version 7.88 and an answer that was garbled.
+ */
+static int64_t
+due(unsigned int ms)
+{
+	return ms == 0 ? INT64_MAX : clock_ms() + ms + FORGOTTEN_MS;
+}
+
+/*
+ * Where a whole farm comes at once, who gives up early makes etcd begin anew,
+ * so each round of endpoints gets more time.
+ */
+static unsigned int
+patience(const struct store_etcd *store, enum store_job job)
+{
+	size_t round = store->tries / store->endpoint_count;
+
+	if (store->phase != PHASE_OPENING)
+		return calls[job].ms;
+	return calls[job].ms << (round < ROUNDS_MAX ? round : ROUNDS_MAX);
+}
+
+static int64_t
+first_due(const struct store_etcd *store)
+{
+	int64_t at = INT64_MAX;
+	int job;
+
+	for (job = 0; job < JOB_COUNT; job++)
+		if (store_busy(store, (enum store_job)job) &&
+		    store->due[job] < at)
+			at = store->due[job];
+	return at;
+}
+
 void
 store_cancel(struct store_etcd *store, enum store_job job)
 {
@@ -91,6 +134,8 @@ store_send(struct store_etcd *store, enum store_job job,
 	conf.token = job == JOB_LOGIN ? NULL : store->token;
 	store->calls++;
 	store->floors[job] = store->seen;
+	conf.ms = patience(store, job);
+	store->due[job] = due(conf.ms);
 	frame = frame_pack(message, &len);
 	if (!link_call(store->link, (int)job, &conf, frame, len)) {
 		store->failures++;
@@ -132,12 +177,22 @@ tell_live(struct store_etcd *store)
 		tell_state(store, STORE_LIVE, false, "");
 }
 
+/* But for what is in brackets at the end, which differs by chance. */
+static bool
+is_same(const char *a, const char *b)
+{
+	const char *from = strstr(a, " (");
+	size_t len = from != NULL ? (size_t)(from - a) + 2 : strlen(a) + 1;
+
+	return strncmp(a, b, len) == 0;
+}
+
 /* Each endpoint's trouble once, as long as it stays the same. */
 static void
 tell_stale(struct store_etcd *store)
 {
 	char **last = &store->troubles[store->endpoint];
-	bool same = *last != NULL && strcmp(*last, store->trouble) == 0;
+	bool same = *last != NULL && is_same(*last, store->trouble);
 
 	if (store->state == STORE_STALE && same)
 		return;
@@ -257,6 +312,7 @@ void
 store_up(struct store_etcd *store)
 {
 	store->phase = PHASE_UP;
+	store_nodes_up(store);
 	store_proved(store, store->began);
 	store_poke(store);
 }
@@ -305,12 +361,13 @@ store_fail(struct store_etcd *store, bool refused, const char *why)
 		return;
 	(void)snprintf(store->trouble, sizeof(store->trouble), "%.256s: %.700s",
 	    endpoint(store), why);
+	store_nodes_lost(store);
 	store_link_close(store);
 	store->tries++;
 	store->connect = next_try(store);
 	if (refused || store->state != STORE_LIVE || clock_ms() >= store->stale)
 		tell_stale(store);
-	store_set_lost(store);
+	store_swap_lost(store);
 	store->endpoint = (store->endpoint + 1) % store->endpoint_count;
 }
 
@@ -359,6 +416,7 @@ ask_clock(struct store_etcd *store)
 	if (strncmp(endpoint(store), "https:", 6) != 0)
 		link = store->clock_link = open_link(store);
 	store->calls++;
+	store->due[JOB_CLOCK] = due(calls[JOB_CLOCK].ms);
 	if (link != NULL && link_date(link, JOB_CLOCK, calls[JOB_CLOCK].ms))
 		store->jobs |= 1U << JOB_CLOCK;
 	else
@@ -380,9 +438,9 @@ store_on_clock(struct store_etcd *store, const struct call_end *end)
 int64_t
 store_link_next(const struct store_etcd *store)
 {
-	int64_t at = INT64_MAX;
+	int64_t at = first_due(store);
 
-	if (store->state == STORE_LIVE)
+	if (store->state == STORE_LIVE && store->stale < at)
 		at = store->stale;
 	if (store->phase == PHASE_DOWN && store->connect < at)
 		at = store->connect;
@@ -403,12 +461,12 @@ store_link_run(struct store_etcd *store, int64_t now)
 		store_fail(store, false,
 		    "etcd does not begin to watch: see whether it is "
 		    "overloaded");
+	if (now >= first_due(store))
+		store_fail(store, false, NO_ANSWER);
 	if (store->state == STORE_LIVE && now >= store->stale) {
 		if (store->trouble[0] == '\0')
 			(void)snprintf(store->trouble, sizeof(store->trouble),
-			    "%s: no answer in time: see whether etcd is "
-			    "overloaded, stopped or cut off",
-			    endpoint(store));
+			    "%.256s: %s", endpoint(store), NO_ANSWER);
 		tell_stale(store);
 	}
 	if (store->closed)

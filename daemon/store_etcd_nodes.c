@@ -17,6 +17,7 @@
 #define LEASE_SECONDS 15
 #define KEEP_LEAST    4000 /* ms: about a third of that */
 #define KEEP_MOST     5000
+#define UP_MOST       1000 /* after a new link, so that not all come at once */
 #define RETRY_LEAST   1000 /* after an answer that did not come */
 #define RETRY_MOST    2000
 #define REFUSED_LEAST 5000 /* after a refusal */
@@ -128,6 +129,21 @@ drop_lease(struct store_etcd *store)
 	store->lease = 0;
 	store->entry_due = true;
 	store_poke(store);
+}
+
+/* The lease may be near its end. */
+void
+store_nodes_up(struct store_etcd *store)
+{
+	store->keep = store_soon(0, UP_MOST);
+	store->entry_at = 0;
+}
+
+void
+store_nodes_lost(struct store_etcd *store)
+{
+	if (store_busy(store, JOB_ENTRY))
+		store->entry_due = true;
 }
 
 void

@@ -4,7 +4,8 @@
  *
  *	store_etcd.c		what others call
  *	store_etcd_link.c	which endpoint, when, until when; what state
- *	store_etcd_set.c	the set: read, watch, look, swap
+ *	store_etcd_set.c	the set: read, watch, look
+ *	store_etcd_swap.c	the set: swap
  *	store_etcd_nodes.c	the nodes: lease, entry, list, forget
  *	store_etcd_why.c	what etcd's refusals mean, in words
  *	store_etcd_call.c	calls, by libcurl; with _http.c and _frame.c
@@ -21,6 +22,8 @@
 #include "store_etcd_call.h"
 #include "store_etcd_frame.h"
 #include "store_etcd_http.h"
+
+struct Etcd__KeyValue; /* etcd.pb-c.h */
 
 #define STORE_NO_STATE (-1) /* no state was told yet */
 
@@ -88,8 +91,10 @@ struct store_etcd {
 	uint64_t cluster; /* etcd's; 0: not known yet */
 	int64_t seen; /* its highest revision yet */
 	int64_t floors[JOB_COUNT]; /* `seen` when the job began */
+	int64_t due[JOB_COUNT]; /* when it must have ended */
 	int64_t cursor; /* up to here the set is told */
 	int64_t revision; /* of what found() told; 0: none */
+	int64_t read_floor; /* that, when the read began */
 	int64_t missed; /* the watch owes what has this; 0: nothing */
 	bool read; /* it was asked to */
 	bool owed; /* found(), even of what it told */
@@ -157,19 +162,30 @@ void store_on_clock(struct store_etcd *, const struct call_end *);
 void store_set_read(struct store_etcd *);
 void store_set_look(struct store_etcd *);
 void store_set_run(struct store_etcd *); /* over a link */
-void store_set_late(struct store_etcd *, int64_t now);
-void store_set_lost(struct store_etcd *); /* the link was given up */
 void store_on_read(struct store_etcd *, const struct call_end *);
 void store_on_look(struct store_etcd *, const struct call_end *);
-void store_on_swap(struct store_etcd *, const struct call_end *);
 void store_on_watch(struct store_etcd *, const uint8_t *bytes, size_t len);
 void store_on_watch_end(struct store_etcd *, const struct call_end *);
+void store_fail_garbled(struct store_etcd *);
+bool store_is_set(const struct store_etcd *, const struct Etcd__KeyValue *);
+/* NULL: none.  at: what is told here holds at this revision of etcd. */
+void store_tell_found(
+    struct store_etcd *, const struct Etcd__KeyValue *, int64_t at);
+
+/* --- store_etcd_swap.c --- */
+
+void store_swap_run(struct store_etcd *); /* over a link */
+void store_swap_late(struct store_etcd *, int64_t now);
+void store_swap_lost(struct store_etcd *); /* the link was given up */
+void store_on_swap(struct store_etcd *, const struct call_end *);
 
 /* --- store_etcd_nodes.c --- */
 
 void store_nodes_run(struct store_etcd *, int64_t now); /* over a link */
 int64_t store_nodes_next(const struct store_etcd *); /* when to */
 void store_nodes_late(struct store_etcd *, int64_t now);
+void store_nodes_up(struct store_etcd *); /* there is a link again */
+void store_nodes_lost(struct store_etcd *); /* the link is to be given up */
 void store_nodes_reset(struct store_etcd *); /* etcd has gone back */
 void store_on_grant(struct store_etcd *, const struct call_end *);
 void store_on_keep(struct store_etcd *, const struct call_end *);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The set in the store "etcd:": read, watched, looked at, swapped.
+ * The set in the store "etcd:": read, watched, looked at.
  *
  * A look is a linearizable read that brings a value only if there is a newer
  * one.  It proves that etcd has a quorum, and finds what a watch has missed.
@@ -20,8 +20,8 @@
 
 #define WATCH_MS 2400 /* until a watch has begun */
 
-static void
-fail_garbled(struct store_etcd *store)
+void
+store_fail_garbled(struct store_etcd *store)
 {
 	store_fail(store, false,
 	    "its answer makes no sense: see whether etcd is there, of version "
@@ -30,9 +30,8 @@ fail_garbled(struct store_etcd *store)
 
 /* --- telling --- */
 
-/* at: what is told here holds at this revision of etcd. */
-static void
-tell_found(struct store_etcd *store, const Etcd__KeyValue *kv, int64_t at)
+void
+store_tell_found(struct store_etcd *store, const Etcd__KeyValue *kv, int64_t at)
 {
 	store->revision = kv != NULL ? kv->mod_revision : 0;
 	if (at > store->cursor)
@@ -48,8 +47,8 @@ tell_found(struct store_etcd *store, const Etcd__KeyValue *kv, int64_t at)
 		    kv->value.len, kv->mod_revision);
 }
 
-static bool
-is_set(const struct store_etcd *store, const Etcd__KeyValue *kv)
+bool
+store_is_set(const struct store_etcd *store, const Etcd__KeyValue *kv)
 {
 	size_t len = strlen(store->keys[KEY_SET]);
 
@@ -74,9 +73,12 @@ is_short(struct store_etcd *store, const Etcd__KeyValue *kv)
 /* --- has etcd gone back? --- */
 
 static bool
-has_gone_back(struct store_etcd *store, enum store_job job,
-    const Etcd__Header *header, char *why)
+has_gone_back(const struct store_etcd *store, enum store_job job,
+    const Etcd__RangeResponse *range, char *why)
 {
+	const Etcd__Header *header = range->header;
+	const Etcd__KeyValue *kv = range->n_kvs > 0 ? range->kvs[0] : NULL;
+
 	if (store->cluster != 0 && header->cluster_id != store->cluster)
 		(void)snprintf(why, CONF_WHY_LEN,
 		    "this is another cluster of etcd (%" PRIx64 ") than before "
@@ -89,6 +91,13 @@ has_gone_back(struct store_etcd *store, enum store_job job,
 		    ", such as by a backup that was restored: what it holds "
 		    "may be old",
 		    store->floors[job], header->revision);
+	else if (job == JOB_READ && kv != NULL &&
+	         kv->mod_revision < store->read_floor)
+		(void)snprintf(why, CONF_WHY_LEN,
+		    "%.200s has gone back from revision %" PRId64 " to %" PRId64
+		    ", such as by a backup that was restored: "
+		    "what etcd holds may be old",
+		    store->keys[KEY_SET], store->read_floor, kv->mod_revision);
 	else
 		return false;
 	return true;
@@ -96,18 +105,19 @@ has_gone_back(struct store_etcd *store, enum store_job job,
 
 /* False: it has, and what is known is void. */
 static bool
-check_header(
-    struct store_etcd *store, enum store_job job, const Etcd__Header *header)
+check_range(struct store_etcd *store, enum store_job job,
+    const Etcd__RangeResponse *range)
 {
+	const Etcd__Header *header = range->header;
 	char why[CONF_WHY_LEN];
-	bool back = has_gone_back(store, job, header, why);
+	bool back = has_gone_back(store, job, range, why);
 
 	store->cluster = header->cluster_id;
 	if (header->revision > store->seen || back)
 		store->seen = header->revision;
 	if (!back)
 		return true;
-	store->cursor = store->missed = 0;
+	store->cursor = store->revision = store->missed = 0;
 	store->owed = true;
 	store_nodes_reset(store);
 	store_tell_rollback(store, why);
@@ -133,6 +143,7 @@ store_set_read(struct store_etcd *store)
 	if (store->read)
 		store->owed = true;
 	store->read = false;
+	store->read_floor = store->revision;
 	send_range(store, JOB_READ, 0);
 }
 
@@ -140,6 +151,17 @@ void
 store_set_look(struct store_etcd *store)
 {
 	send_range(store, JOB_LOOK, store->revision + 1);
+}
+
+/* Can etcd have said so of one key? */
+static bool
+is_sound(const struct store_etcd *store, const Etcd__RangeResponse *range)
+{
+	if (range->header == NULL || range->n_kvs > 1)
+		return false;
+	return range->n_kvs == 0 ||
+	       (range->count == 1 && store_is_set(store, range->kvs[0]) &&
+	           range->kvs[0]->mod_revision <= range->header->revision);
 }
 
 /* NULL: the link was given up.  Else its header is there. */
@@ -154,13 +176,10 @@ take_range(struct store_etcd *store, const struct call_end *end)
 	}
 	range = frame_unpack(
 	    &etcd__range_response__descriptor, end->bytes, end->len);
-	if (range != NULL && range->header != NULL &&
-	    (range->n_kvs == 0 ||
-	        (range->n_kvs == 1 && is_set(store, range->kvs[0]))) &&
-	    (range->n_kvs == 0 || range->count == 1))
+	if (range != NULL && is_sound(store, range))
 		return range;
 	frame_message_free(range);
-	fail_garbled(store);
+	store_fail_garbled(store);
 	return NULL;
 }
 
@@ -190,8 +209,7 @@ store_on_read(struct store_etcd *store, const struct call_end *end)
 		return;
 	kv = range->n_kvs > 0 ? range->kvs[0] : NULL;
 	at = range->header->revision;
-	if (!check_header(store, JOB_READ, range->header) &&
-	    store->phase == PHASE_UP) {
+	if (!check_range(store, JOB_READ, range) && store->phase == PHASE_UP) {
 		store_reopen(store);
 		goto out;
 	}
@@ -200,7 +218,7 @@ store_on_read(struct store_etcd *store, const struct call_end *end)
 	if (at >= store->cursor &&
 	    (store->owed ||
 	        store->revision != (kv != NULL ? kv->mod_revision : 0)))
-		tell_found(store, kv, at);
+		store_tell_found(store, kv, at);
 	store->owed = false;
 	if (store->phase == PHASE_OPENING) {
 		store->began = end->began;
@@ -222,7 +240,7 @@ store_on_look(struct store_etcd *store, const struct call_end *end)
 		return;
 	kv = range->n_kvs > 0 ? range->kvs[0] : NULL;
 	at = range->header->revision;
-	if (!check_header(store, JOB_LOOK, range->header)) {
+	if (!check_range(store, JOB_LOOK, range)) {
 		store_reopen(store);
 		goto out;
 	}
@@ -230,10 +248,10 @@ store_on_look(struct store_etcd *store, const struct call_end *end)
 		goto out;
 	if (kv != NULL && kv->mod_revision > store->cursor) {
 		store->missed = kv->mod_revision;
-		tell_found(store, kv, at);
+		store_tell_found(store, kv, at);
 	} else if (range->count == 0 && store->revision != 0 &&
 	           at > store->cursor)
-		tell_found(store, NULL, at);
+		store_tell_found(store, NULL, at);
 	if (store->phase != PHASE_UP)
 		goto out;
 	store->tries = 0;
@@ -258,7 +276,7 @@ last_event(struct store_etcd *store, const Etcd__WatchResponse *answer)
 	for (i = 0; i < answer->n_events; i++) {
 		event = answer->events[i];
 		store->events++;
-		if (!is_set(store, event->kv))
+		if (!store_is_set(store, event->kv))
 			continue;
 		if (event->kv->mod_revision >= store->missed)
 			store->missed = 0;
@@ -282,9 +300,9 @@ take_events(struct store_etcd *store, const Etcd__WatchResponse *answer)
 	if (at > store->seen)
 		store->seen = at;
 	if (last->type == ETCD__EVENT_TYPE__DELETE)
-		tell_found(store, NULL, at);
+		store_tell_found(store, NULL, at);
 	else if (is_short(store, last->kv))
-		tell_found(store, last->kv, at);
+		store_tell_found(store, last->kv, at);
 }
 
 static void
@@ -311,7 +329,7 @@ store_on_watch(struct store_etcd *store, const uint8_t *bytes, size_t len)
 	    frame_unpack(&etcd__watch_response__descriptor, bytes, len);
 
 	if (answer == NULL || answer->header == NULL) {
-		fail_garbled(store);
+		store_fail_garbled(store);
 		goto out;
 	}
 	if (answer->canceled) {
@@ -334,146 +352,9 @@ store_on_watch_end(struct store_etcd *store, const struct call_end *end)
 		store_fail_end(store, end);
 }
 
-/* --- swapping --- */
-
-static void
-tell_swapped(struct store_etcd *store, enum store_swapped how, const char *why)
-{
-	free(store->swap);
-	store->swap = NULL;
-	store->swap_sent = false;
-	if (!store->closed)
-		store->told.swapped(store->arg, how, why);
-}
-
-static bool
-send_swap(struct store_etcd *store)
-{
-	Etcd__Compare compare = ETCD__COMPARE__INIT, *compares = &compare;
-	Etcd__PutRequest put = ETCD__PUT_REQUEST__INIT;
-	Etcd__RangeRequest range = ETCD__RANGE_REQUEST__INIT;
-	Etcd__RequestOp then = ETCD__REQUEST_OP__INIT, *thens = &then;
-	Etcd__RequestOp other = ETCD__REQUEST_OP__INIT, *others = &other;
-	Etcd__TxnRequest txn = ETCD__TXN_REQUEST__INIT;
-
-	compare.result = ETCD__COMPARE_RESULT__EQUAL;
-	compare.target = ETCD__COMPARE_TARGET__MOD;
-	put.key = store_key(store, KEY_SET);
-	compare.key = range.key = put.key;
-	compare.mod_revision = store->swap_revision;
-	put.value = frame_binary(store->swap, store->swap_len);
-	then.put = &put;
-	other.range = &range;
-	txn.n_compare = txn.n_success = txn.n_failure = 1;
-	txn.compare = &compares;
-	txn.success = &thens;
-	txn.failure = &others;
-	return store_send(store, JOB_SWAP, &txn.base);
-}
-
 void
 store_set_run(struct store_etcd *store)
 {
 	if (store->read && !store_busy(store, JOB_READ))
 		store_set_read(store);
-	if (store->swap == NULL || store->swap_sent || store->phase != PHASE_UP)
-		return;
-	if (store->swap_len > STORE_VALUE_MAX)
-		tell_swapped(store, STORE_REFUSED, "the value is too long");
-	else if (send_swap(store))
-		store->swap_sent = true;
-	else
-		tell_swapped(store, STORE_UNKNOWN, "no memory");
-}
-
-void
-store_set_lost(struct store_etcd *store)
-{
-	if (store->swap != NULL && store->swap_sent)
-		tell_swapped(store, STORE_UNKNOWN, store->trouble);
-}
-
-void
-store_set_late(struct store_etcd *store, int64_t now)
-{
-	char why[CONF_WHY_LEN];
-
-	if (store->swap == NULL || now < store->swap_by)
-		return;
-	(void)snprintf(why, sizeof(why), "%.900s",
-	    store->trouble[0] != '\0' ? store->trouble : "no answer in time");
-	store_cancel(store, JOB_SWAP);
-	tell_swapped(store, STORE_UNKNOWN, why);
-}
-
-/* What is there instead. */
-static void
-take_other(struct store_etcd *store, const Etcd__TxnResponse *answer)
-{
-	const Etcd__RangeResponse *range;
-	const Etcd__KeyValue *kv;
-
-	range = answer->n_responses == 1 ? answer->responses[0]->range : NULL;
-	if (range == NULL || answer->header->revision < store->cursor)
-		return; /* the watch told, or will tell */
-	kv = range->n_kvs == 1 ? range->kvs[0] : NULL;
-	if (kv != NULL &&
-	    (!is_set(store, kv) || kv->value.len > STORE_VALUE_MAX))
-		return;
-	if (store->revision != (kv != NULL ? kv->mod_revision : 0))
-		tell_found(store, kv, answer->header->revision);
-}
-
-static void
-on_swap_answer(struct store_etcd *store, const struct call_end *end)
-{
-	Etcd__TxnResponse *answer =
-	    frame_unpack(&etcd__txn_response__descriptor, end->bytes, end->len);
-
-	if (answer == NULL || answer->header == NULL) {
-		fail_garbled(store);
-		goto out;
-	}
-	if (answer->succeeded) {
-		if (answer->header->revision > store->seen)
-			store->seen = answer->header->revision;
-		tell_swapped(store, STORE_SWAPPED, "");
-		goto out;
-	}
-	take_other(store, answer);
-	tell_swapped(store, STORE_CONFLICTED, "another value is there");
-out:
-	frame_message_free(answer);
-}
-
-/* Of gRPC's status, those that say that nothing was done. */
-static bool
-is_refusal(int status)
-{
-	static const unsigned int refusals =
-	    1U << 3 | 1U << 5 | 1U << 6 | 1U << CALL_DENIED |
-	    1U << CALL_NO_RESOURCE | 1U << 9 | 1U << 11 | 1U << 12 |
-	    1U << CALL_UNAUTHENTICATED;
-
-	return status > CALL_OK && (refusals & 1U << status) != 0;
-}
-
-void
-store_on_swap(struct store_etcd *store, const struct call_end *end)
-{
-	char why[CONF_WHY_LEN];
-
-	if (store->swap == NULL)
-		return;
-	if (end->status == CALL_OK) {
-		on_swap_answer(store, end);
-		return;
-	}
-	if (store_is_logged_out(store, end))
-		store->swap_sent = false; /* so it is sent again */
-	if (store_lost(store, end))
-		return;
-	store_say(store, end, why);
-	tell_swapped(store,
-	    is_refusal(end->status) ? STORE_REFUSED : STORE_UNKNOWN, why);
 }

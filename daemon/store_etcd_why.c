@@ -93,6 +93,6 @@ store_why(const struct store_etcd *store, const struct call_end *end,
 	if (say_user(store, end, why) || say_known(store, end, why))
 		return;
 	(void)snprintf(why, CONF_WHY_LEN,
-	    "etcd refused (gRPC status %d, %s): see etcd's log", end->status,
-	    end->why[0] != '\0' ? end->why : "no more was said");
+	    "etcd refused with gRPC status %d: see etcd's log (%s)",
+	    end->status, end->why[0] != '\0' ? end->why : "no more was said");
 }

@@ -7,6 +7,7 @@
  *	fill REVISION LENGTH	swap, with that many bytes
  *	tell TEXT
  *	forget NODE
+ *	closein KIND	close the first from within the next callback of a kind
  *
  * What it tells is written as one JSON object a line.  The password comes
  * from the first line of a file.
@@ -31,15 +32,27 @@
 #include <daemon/clock.h>
 #include <daemon/store_etcd.h>
 
+/* What closes the first store, and the store; NULL: nothing. */
+static char *close_in;
+static struct store_etcd *closing;
+
 struct driver {
 	struct event_base *base;
-	struct store_etcd **stores;
+	struct store_etcd **all, **stores; /* without the one being closed */
 	size_t count;
 };
 
 static void
 say(json_t *line)
 {
+	const char *kind = json_string_value(json_object_get(line, "told"));
+
+	if (close_in != NULL && strcmp(kind, close_in) == 0) {
+		store_etcd_close(closing);
+		free(close_in);
+		close_in = NULL;
+		(void)json_object_set_new(line, "closed", json_true());
+	}
 	(void)json_object_set_new(line, "ms", json_integer(clock_ms()));
 	(void)json_dumpf(line, stdout, JSON_COMPACT);
 	(void)putchar('\n');
@@ -195,7 +208,12 @@ on_input(struct bufferevent *input, void *arg)
 			(void)event_base_loopbreak(driver->base);
 		else if (strcmp(line, "count") == 0)
 			say_counts(driver);
-		else
+		else if (strncmp(line, "closein ", 8) == 0) {
+			close_in = strdup(line + 8);
+			closing = driver->stores[0];
+			driver->count--;
+			driver->stores++;
+		} else
 			command_each(driver, line);
 		free(line);
 	}
@@ -284,7 +302,8 @@ main(int argc, char **argv)
 	conf.endpoints = (const char *const *)argv + optind + 2;
 	conf.endpoint_count = (size_t)(argc - optind - 2);
 	driver.base = event_base_new();
-	driver.stores = calloc(driver.count, sizeof(struct store_etcd *));
+	driver.all = driver.stores =
+	    calloc(driver.count, sizeof(struct store_etcd *));
 	numbers = calloc(driver.count, sizeof(int));
 	if (driver.base == NULL || driver.stores == NULL || numbers == NULL)
 		abort();
@@ -299,7 +318,8 @@ main(int argc, char **argv)
 		store_etcd_close(driver.stores[i]);
 	bufferevent_free(input);
 	event_base_free(driver.base);
-	free(driver.stores);
+	free(driver.all);
+	free(close_in);
 	free(numbers);
 	return 0;
 }

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: ISC
+"""The nodes: what each says of itself, under a lease and without."""
+import signal
+import time
+
+import pytest
+
+from cluster import Cluster, prefix
+from farm import wait_until
+from proxy import Proxy
+
+LEASE = 15
+
+
+@pytest.fixture
+def under():
+    return prefix()
+
+
+def open_live(open_store, under, cluster, **options):
+    store = open_store(under, *cluster.endpoints, **options)
+    store.wait_live()
+    return store
+
+
+def entries(store):
+    return {node["name"]: (node["live"], node["entry"])
+            for node in store.list()["nodes"]}
+
+
+def wait_entries(store, expected, patience=10):
+    wait_until(lambda: entries(store) == expected,
+               f"the nodes are {expected}", patience, 0.2)
+
+
+def test_there_are_none_at_first(etcd, under, open_store):
+    told = open_live(open_store, under, etcd).list()
+    assert told["had"] and told["nodes"] == []
+
+
+def test_each_is_listed_by_all_in_the_order_of_names(etcd, under, open_store):
+    stores = [open_live(open_store, under, etcd, node=name)
+              for name in ("b", "a.x", "a", "a-x")]
+    for store in stores:
+        store.ask(f"tell I am {store.node}")
+    for store in stores:
+        wait_entries(store, {name: (True, f"I am {name}")
+                             for name in ("a", "a-x", "a.x", "b")})
+    assert list(entries(stores[0])) == ["a", "a-x", "a.x", "b"]
+
+
+def test_what_was_told_before_it_was_live_is_written(etcd, under, open_store):
+    store = open_store(under, *etcd.endpoints)
+    store.ask("tell early")
+    wait_entries(store, {store.node: (True, "early")})
+
+
+def test_of_many_words_the_last_is_written(etcd, under, open_store):
+    store = open_live(open_store, under, etcd)
+    for number in range(30):
+        store.ask(f"tell {number}")
+    wait_entries(store, {store.node: (True, "29")})
+
+
+def test_one_call_answers_all_who_asked(etcd, under, open_store):
+    store = open_live(open_store, under, etcd)
+    store.ask("list\nlist\nlist")
+    store.wait_told("nodes")
+    time.sleep(0.5)
+    assert len(store.of("nodes")) == 1
+
+
+def test_a_node_that_was_killed_stays_a_member(etcd, under, open_store):
+    here = open_live(open_store, under, etcd)
+    gone = open_live(open_store, under, etcd)
+    here.ask("tell here")
+    gone.ask("tell gone")
+    wait_entries(here, {here.node: (True, "here"), gone.node: (True, "gone")})
+    gone.kill()
+    wait_entries(here, {here.node: (True, "here"),
+                        gone.node: (False, "gone")}, LEASE + 10)
+
+
+def test_a_member_that_is_gone_can_be_forgotten(etcd, under, open_store):
+    store = open_live(open_store, under, etcd)
+    etcd.put(under + "members/gone", "gone")
+    wait_entries(store, {"gone": (False, "gone")})
+    store.ask("forget gone")
+    wait_entries(store, {})
+
+
+def test_one_that_is_live_cannot(etcd, under, open_store):
+    store = open_live(open_store, under, etcd)
+    store.ask("tell here")
+    wait_entries(store, {store.node: (True, "here")})
+    store.ask(f"forget {store.node}")
+    time.sleep(0.5)
+    assert under + "members/" + store.node in etcd.keys(under)
+
+
+def test_a_lease_is_kept(etcd, under, open_store):
+    store = open_live(open_store, under, etcd)
+    store.ask("tell here")
+    wait_entries(store, {store.node: (True, "here")})
+    time.sleep(LEASE + 7)
+    assert entries(store) == {store.node: (True, "here")}
+    assert store.counts()["failures"] == 0
+
+
+def test_a_lease_that_ended_is_replaced(etcd, under, open_store):
+    store = open_live(open_store, under, etcd)
+    store.ask("tell here")
+    wait_entries(store, {store.node: (True, "here")})
+    for lease in etcd.ctl("lease", "list").split()[3:]:
+        etcd.ctl("lease", "revoke", lease)
+    assert under + "nodes/" + store.node not in etcd.keys(under)
+    wait_entries(store, {store.node: (True, "here")})
+
+
+def test_after_a_long_sleep_it_is_there_again(etcd, under, open_store):
+    store = open_live(open_store, under, etcd)
+    other = open_live(open_store, under, etcd)
+    store.ask("tell here")
+    wait_entries(other, {store.node: (True, "here")})
+    store.signal(signal.SIGSTOP)
+    wait_entries(other, {store.node: (False, "here")}, LEASE + 10)
+    store.signal(signal.SIGCONT)
+    wait_entries(other, {store.node: (True, "here")})
+
+
+def test_a_restart_of_etcd_loses_no_node(farm, under, open_store):
+    cluster = Cluster(farm).start()
+    store = open_live(open_store, under, cluster)
+    store.ask("tell here")
+    wait_entries(store, {store.node: (True, "here")})
+    cluster.members[0].kill()
+    store.wait_stale()
+    store.ask("tell again")
+    cluster.members[0].again()
+    wait_entries(store, {store.node: (True, "again")}, 20)
+    cluster.stop()
+
+
+def test_an_entry_that_was_lost_on_its_way_is_written(
+        etcd, under, open_store):
+    with Proxy(etcd.members[0].port) as proxy:
+        store = open_store(under, proxy.endpoint)
+        store.wait_live()
+        store.ask("tell first")
+        wait_entries(store, {store.node: (True, "first")})
+        mark = store.mark()
+        proxy.swallow = True
+        time.sleep(0.5)     # until it does
+        store.ask("tell second")
+        store.wait_stale(mark)
+        proxy.cut_all()
+        proxy.swallow = False
+        store.wait_live(mark)
+        wait_entries(store, {store.node: (True, "second")})
+
+
+def test_what_is_no_node_is_not_listed(etcd, under, open_store):
+    store = open_live(open_store, under, etcd)
+    for name in ("good", "with blank", "x" * 65, "a/b", "ümlaut"):
+        etcd.put(under + "members/" + name, "entry")
+    etcd.put(under + "nodes", "entry")
+    etcd.put(under + "nodes0", "entry")
+    assert entries(store) == {"good": (False, "entry")}
+
+
+def test_an_entry_that_is_too_long_is_none(etcd, under, open_store):
+    store = open_live(open_store, under, etcd)
+    etcd.put(under + "members/good", "x" * 1024)
+    etcd.put(under + "members/long", "x" * 1025)
+    assert entries(store) == {"good": (False, "x" * 1024),
+                              "long": (False, "")}
+
+
+def test_two_thousand_nodes_are_listed(etcd, under, open_store):
+    store = open_live(open_store, under, etcd)
+    for first in range(0, 2000, 50):
+        etcd.ctl("txn", given="\n" + "".join(
+            f'put {under}{folder}/n{number:04} "{"x" * 1000}"\n'
+            for number in range(first, first + 50)
+            for folder in ("nodes", "members")) + "\n\n")
+    told = store.list()
+    assert [node["name"] for node in told["nodes"]] == \
+        [f"n{number:04}" for number in range(2000)]
+    assert all(node["live"] and len(node["entry"]) == 1000
+               for node in told["nodes"])
+    assert (store.last("state")["state"], len(store.of("state"))) == \
+        ("live", 1)

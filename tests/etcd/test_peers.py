@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: ISC
+"""
+What answers is no etcd, or not the right one: the store says what it found,
+where, and what to do, tries again, and comes to life once that is mended.
+"""
+import os
+import socket
+import threading
+import time
+
+import pytest
+
+from cluster import Authority, Cluster, prefix
+from farm import Process
+
+CALLS_PER_SECOND = 3    # in vain
+
+
+@pytest.fixture
+def under():
+    return prefix()
+
+
+@pytest.fixture(scope="module")
+def authority(farm):
+    return Authority(farm)
+
+
+@pytest.fixture(scope="module")
+def tls(farm, authority):
+    return Cluster(farm, 1, authority).start()
+
+
+class Nginx(Process):
+    """One that knows nothing of etcd, with HTTP/2 and without."""
+
+    def __init__(self, farm, authority):
+        super().__init__(farm, "nginx")
+        self.plain, self.tls = farm.port(), farm.port()
+        cert, key = authority.issue("nginx")
+        self.write("nginx.conf", f"""
+daemon off;
+master_process off;
+pid {self.path("pid")};
+error_log stderr;
+events {{ }}
+http {{
+	access_log off;
+	client_body_temp_path {self.path("body")};
+	proxy_temp_path {self.path("proxy")};
+	fastcgi_temp_path {self.path("fastcgi")};
+	uwsgi_temp_path {self.path("uwsgi")};
+	scgi_temp_path {self.path("scgi")};
+	server {{ listen 127.0.0.1:{self.plain}; }}
+	server {{
+		listen 127.0.0.1:{self.tls} ssl http2;
+		ssl_certificate {cert};
+		ssl_certificate_key {key};
+	}}
+}}
+""")
+        self.run("nginx", "-c", self.path("nginx.conf"))
+        self.wait(self.listening, "nginx listens")
+
+    def listening(self):
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            return probe.connect_ex(("127.0.0.1", self.tls)) == 0
+
+
+@pytest.fixture(scope="module")
+def nginx(farm, authority):
+    return Nginx(farm, authority)
+
+
+def refused(store, endpoint, *words):
+    """Stale, in words that help, and not in a hurry."""
+    why = store.wait_stale(patience=8)["why"]
+    assert why.startswith(endpoint + ": ")
+    for word in words:
+        assert word in why
+    time.sleep(3)
+    counts = store.counts()
+    assert counts["connects"] <= 3 * CALLS_PER_SECOND + 3
+    assert counts["cpu_ms"] < 1000
+    assert len(store.of("state")) == 1
+    return why
+
+
+def test_nobody_listens(farm, under, open_store):
+    endpoint = f"http://127.0.0.1:{farm.port()}"
+    refused(open_store(under, endpoint), endpoint, "nothing listens")
+
+
+def test_nothing_has_this_name(under, open_store):
+    if os.geteuid() != 0:
+        pytest.skip("a namespace without a network needs root")
+    endpoint = "http://etcd.invalid:2379"
+    refused(open_store(under, endpoint, wrap=("unshare", "-n")), endpoint,
+            "name")
+
+
+def test_somebody_who_says_nothing(under, open_store):
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        endpoint = "http://127.0.0.1:%d" % mute.getsockname()[1]
+        refused(open_store(under, endpoint), endpoint, "no answer in time")
+
+
+def test_somebody_who_says_nothing_where_tls_should_be(
+        authority, under, open_store):
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        endpoint = "https://127.0.0.1:%d" % mute.getsockname()[1]
+        refused(open_store(under, endpoint, ca=authority.cert), endpoint,
+                "no connection in time")
+
+
+def test_another_server(nginx, under, open_store):
+    endpoint = f"http://127.0.0.1:{nginx.plain}"
+    refused(open_store(under, endpoint), endpoint, "etcd")
+
+
+def test_another_server_over_tls(nginx, authority, under, open_store):
+    endpoint = f"https://127.0.0.1:{nginx.tls}"
+    refused(open_store(under, endpoint, ca=authority.cert), endpoint,
+            "no etcd", "HTTP 404", "text/html")
+
+
+def test_tls_where_none_should_be(tls, under, open_store):
+    endpoint = tls.endpoints[0].replace("https:", "http:")
+    refused(open_store(under, endpoint), endpoint, "https://")
+
+
+def test_none_where_tls_should_be(etcd, under, open_store):
+    endpoint = etcd.endpoints[0].replace("http:", "https:")
+    refused(open_store(under, endpoint), endpoint, "TLS", "http://")
+
+
+def test_another_authority(farm, tls, under, open_store):
+    other = Authority(farm, "other")
+    refused(open_store(under, *tls.endpoints, ca=other.cert,
+                       cert=tls.client), tls.endpoints[0], "certificate", "CA")
+
+
+def test_an_authority_that_is_no_file(tls, under, open_store):
+    refused(open_store(under, *tls.endpoints, ca="/nonexistent"),
+            tls.endpoints[0], "CA", "/nonexistent")
+
+
+def test_a_key_that_is_no_file(tls, under, open_store):
+    refused(open_store(under, *tls.endpoints, ca=tls.authority.cert,
+                       cert=(tls.client[0], "/nonexistent")),
+            tls.endpoints[0], "own certificate or key")
+
+
+def test_another_name(farm, authority, under, open_store):
+    cluster = Cluster(farm, 1, authority)
+    cluster.start()
+    endpoint = cluster.endpoints[0].replace("127.0.0.1", "127.0.0.2")
+    member = cluster.members[0]
+    member.stop()
+    member.endpoint = endpoint
+    member.launch()
+    refused(open_store(under, endpoint, ca=authority.cert,
+                       cert=cluster.client), endpoint, "certificate", "names")
+    cluster.stop()
+
+
+def test_an_expired_certificate(farm, authority, under, open_store):
+    cluster = Cluster(farm, 1, authority)
+    cluster.cert = authority.issue("expired", days=-1)
+    cluster.members[0].launch()
+    cluster.members[0].wait(cluster.members[0].listening, "it listens")
+    refused(open_store(under, *cluster.endpoints, ca=authority.cert,
+                       cert=cluster.client), cluster.endpoints[0],
+            "certificate", "expired")
+    cluster.stop()
+
+
+def answering(listener, answer):
+    """Says the same to all who come."""
+    def serve():
+        while True:
+            try:
+                client = listener.accept()[0]
+            except OSError:
+                return
+            with client:
+                client.recv(65536)
+                client.sendall(answer)
+                time.sleep(0.05)
+    threading.Thread(target=serve, daemon=True).start()
+
+
+@pytest.mark.parametrize("answer", [
+    b"",
+    b"\x00" * 100,
+    os.urandom(1000),
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n",
+    b"SSH-2.0-OpenSSH_9.2p1\r\n",
+    # Settings, then a frame that promises 16 MB.
+    b"\x00\x00\x00\x04\x00\x00\x00\x00\x00" + b"\xff" * 1000,
+    # Settings and a goodbye.
+    b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+    b"\x00\x00\x08\x07\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
+], ids=["nothing", "zeroes", "noise", "http", "ssh", "long", "goodbye"])
+def test_garbage(answer, under, open_store):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        endpoint = "http://127.0.0.1:%d" % listener.getsockname()[1]
+        answering(listener, answer)
+        refused(open_store(under, endpoint), endpoint)
+
+
+def test_of_several_the_one_that_works_is_found(
+        farm, nginx, etcd, under, open_store):
+    bad = [f"http://127.0.0.1:{farm.port()}",
+           f"http://127.0.0.1:{nginx.plain}"]
+    for _ in range(3):
+        store = open_store(under, *bad, *etcd.endpoints)
+        store.wait_live()
+        time.sleep(3)
+        assert store.last("state")["state"] == "live"
+
+
+def test_once_it_is_mended_it_lives(farm, under, open_store):
+    cluster = Cluster(farm)
+    store = open_store(under, *cluster.endpoints)
+    store.wait_stale()
+    cluster.start()
+    store.wait_live()
+    cluster.stop()

@@ -102,9 +102,10 @@ class Member(Process):
                  "--log-outputs", "stderr", *tls, *self.options)
 
     def listening(self):
+        host = self.endpoint.split("/")[2].split(":")[0]
         with socket.socket() as probe:
             probe.settimeout(1)
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+            return probe.connect_ex((host, self.port)) == 0
 
     def signal(self, number):
         os.killpg(self.child.pid, number)

@@ -153,15 +153,15 @@ def test_a_key_that_is_no_file(tls, under, open_store):
 
 
 def test_another_name(farm, authority, under, open_store):
+    """The certificate is one for 127.0.0.1."""
     cluster = Cluster(farm, 1, authority)
-    cluster.start()
-    endpoint = cluster.endpoints[0].replace("127.0.0.1", "127.0.0.2")
     member = cluster.members[0]
-    member.stop()
-    member.endpoint = endpoint
+    member.endpoint = f"https://127.0.0.2:{member.port}"
     member.launch()
-    refused(open_store(under, endpoint, ca=authority.cert,
-                       cert=cluster.client), endpoint, "certificate", "names")
+    member.wait(member.listening, "it listens")
+    refused(open_store(under, member.endpoint, ca=authority.cert,
+                       cert=cluster.client), member.endpoint, "certificate",
+            "names")
     cluster.stop()
 
 

@@ -78,6 +78,7 @@ check_answer(struct check *check, const json_t *status)
 			check_say(check, CHECK_FAIL, ask_text(target, "name"),
 			    "", "stekd says: %s", ask_text(target, "error"));
 	}
+	check_nodes(check, status);
 }
 
 void
@@ -125,6 +126,7 @@ check_all(struct check *check, struct farm *farm)
 		check_keys(check, set);
 	check_places(check, set);
 	check_policy(check);
+	check_etcd(check);
 	check_host(check);
 	check_stekd(check);
 }

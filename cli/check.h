@@ -51,6 +51,12 @@ void check_keys(struct check *, const struct stek_set *);
 /* The policy and each target's options against what its server can do. */
 void check_policy(struct check *);
 
+/* A store in etcd: how it is reached, and with what. */
+void check_etcd(struct check *);
+
+/* Of stekd's status: the nodes of a farm. */
+void check_nodes(struct check *, const json_t *status);
+
 /* What a running stekd knows to be wrong. */
 void check_stekd(struct check *);
 

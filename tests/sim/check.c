@@ -260,7 +260,10 @@ note_count(struct world *world, const struct swap *swap)
 
 	count->attempts++;
 	count->conflicts += swap->end == FARM_CONFLICT;
-	world->plan_tries += swap->offered == FARM_PLAN;
+	count->refused += swap->end == FARM_REFUSED;
+	count->plans += swap->offered == FARM_PLAN && swap->end != FARM_REFUSED;
+	count->planned +=
+	    swap->offered == FARM_PLAN && swap->end == FARM_SWAPPED;
 	if (swap->end == FARM_CONFLICT)
 		world->tries++;
 	if (world->tries > count->worst)
@@ -295,7 +298,11 @@ is_same(const struct stek_set *a, const struct stek_set *b)
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
-/* I5, at a node: times come sooner, or a held key gets its own. */
+/*
+ * I5, at a node: times come sooner, or a held key gets its own.  Another set of
+ * the same version is of a farm whose store was set back, and went on from
+ * there.
+ */
 static void
 check_times(
     struct world *world, const struct node *node, const struct stek_set *before)
@@ -303,6 +310,8 @@ check_times(
 	const struct stek_key *key, *old;
 	size_t i;
 
+	if (node->farm.set.version == before->version)
+		return;
 	for (i = 0; i < node->farm.set.count; i++) {
 		key = &node->farm.set.keys[i];
 		old = stek_set_find(before, key->name);

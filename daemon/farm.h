@@ -80,7 +80,9 @@ struct farm {
 	bool revoking; /* some of them are still in the store */
 
 	struct doubt doubt;
-	int64_t offset; /* this host's clock less the store's; s */
+	bool clock_known;
+	int64_t clock; /* the store's less the time since boot; s */
+	int64_t offset; /* this host's clock less the store's, now; s */
 	int64_t due; /* by the plan: when to ask it again */
 };
 

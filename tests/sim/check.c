@@ -160,6 +160,14 @@ check_before_put(
 	}
 }
 
+/* Has it a wrong clock, and nobody to tell it so? */
+static bool
+is_misled(const struct world *world, const struct swap *swap)
+{
+	return world->script->clockless &&
+	       !servers_is_clock_right(world, &world->nodes[swap->node]);
+}
+
 static int64_t
 from_of(const struct stek_key *key)
 {
@@ -183,8 +191,8 @@ check_period(
 	if (swap->set.count == 0)
 		return;
 	is_new = stek_set_find(old, new->name) == NULL;
-	if (is_new && swap->offered == FARM_PLAN && world->last_from != 0 &&
-	    !was_dry(world, swap, old) &&
+	if (is_new && swap->offered == FARM_PLAN && !is_misled(world, swap) &&
+	    world->last_from != 0 && !was_dry(world, swap, old) &&
 	    from_of(new) < world->last_from + rotate &&
 	    from_of(new) != world->last_until)
 		broken(world, "I3",
@@ -224,7 +232,9 @@ check_lost(
 	const struct known *key;
 	size_t i;
 
-	if (swap->offered == FARM_RESTORE || old->count == STEK_KEYS_MAX)
+	if (swap->offered == FARM_RESTORE || old->count == STEK_KEYS_MAX ||
+	    (is_misled(world, swap) &&
+	        world->now - world->nodes[swap->node].stepped > 10 * MINUTE))
 		return;
 	for (i = 0; i < old->count; i++) {
 		key = servers_known(world, old->keys[i].name);

@@ -117,6 +117,7 @@ life_start(struct world *world, struct node *node)
 static void
 step_clock(struct world *world, struct node *node, int64_t seconds)
 {
+	node->stepped = world->now;
 	node->offset += seconds * SECOND;
 	node->boot += seconds * SECOND;
 	if (!servers_is_clock_right(world, node))

@@ -183,6 +183,7 @@ script_make(struct script *script, uint64_t seed)
 	if (script->conf.policy.rotate < 3600 || script->nodes > 20)
 		script->length = 2 * DAY;
 	script->odd = (uint32_t)chance_scale(&chance, 2, 100);
+	script->clockless = chance_one_in(&chance, 4);
 	faults = (uint32_t)chance_scale(&chance, 1, 40) - 1;
 	for (i = 0; i < faults; i++)
 		add_fault(script, &chance);

@@ -65,6 +65,7 @@ struct node {
 	int64_t offset;		/* ms, of its clock */
 	int64_t drift;		/* ppm */
 	int64_t boot;
+	int64_t stepped;	/* when its clock was set last */
 
 	bool up;
 	uint32_t life;		/* counts its daemon's starts */

@@ -177,8 +177,8 @@ from_of(const struct stek_key *key)
 /*
  * I3.  A key that the plan makes seals no sooner than `rotate` after the one
  * before, unless nothing seals, or the store was tampered with, or an operator
- * has had a wish since.  And no more than 16 swaps in a row find that somebody
- * else was faster.
+ * has had a wish since, or nobody tells nodes the store's clock.  And no more
+ * than 16 swaps in a row find that somebody else was faster.
  */
 static void
 check_period(
@@ -191,7 +191,7 @@ check_period(
 	if (swap->set.count == 0)
 		return;
 	is_new = stek_set_find(old, new->name) == NULL;
-	if (is_new && swap->offered == FARM_PLAN && !is_misled(world, swap) &&
+	if (is_new && swap->offered == FARM_PLAN && !world->script->clockless &&
 	    world->last_from != 0 && !was_dry(world, swap, old) &&
 	    from_of(new) < world->last_from + rotate &&
 	    from_of(new) != world->last_until)

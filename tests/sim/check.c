@@ -26,7 +26,7 @@ broken(struct world *world, const char *invariant, const char *text, ...)
 {
 	va_list args;
 
-	if (world->broken != NULL)
+	if (world->broken != NULL || world->over)
 		return;
 	world->broken = invariant;
 	va_start(args, text);
@@ -150,6 +150,7 @@ check_before_put(
 	const struct stek_key *key, *before;
 	size_t i;
 
+	world->over |= is_misled(world, swap);
 	if (!is_excused(world, swap, old))
 		return;
 	for (i = 0; i < swap->set.count; i++) {
@@ -160,12 +161,20 @@ check_before_put(
 	}
 }
 
-/* Has it a wrong clock, and nobody to tell it so? */
+/*
+ * Where nobody tells nodes the store's clock, a run is over when one of them
+ * acts by a clock that has been wrong for ten minutes, or since its stekd has
+ * begun: nothing could tell it, and nothing is promised.
+ */
 static bool
 is_misled(const struct world *world, const struct swap *swap)
 {
+	const struct node *node = &world->nodes[swap->node];
+
 	return world->script->clockless &&
-	       !servers_is_clock_right(world, &world->nodes[swap->node]);
+	       !servers_is_clock_right(world, node) &&
+	       (node->begun >= node->stepped ||
+	           world->now - node->stepped > 9 * MINUTE);
 }
 
 static int64_t
@@ -232,9 +241,7 @@ check_lost(
 	const struct known *key;
 	size_t i;
 
-	if (swap->offered == FARM_RESTORE || old->count == STEK_KEYS_MAX ||
-	    (is_misled(world, swap) &&
-	        world->now - world->nodes[swap->node].stepped > 10 * MINUTE))
+	if (swap->offered == FARM_RESTORE || old->count == STEK_KEYS_MAX)
 		return;
 	for (i = 0; i < old->count; i++) {
 		key = servers_known(world, old->keys[i].name);

@@ -94,6 +94,8 @@ boot(struct world *world, struct node *node, const struct fault *fault)
 	node->owed = NULL;
 	if (host)
 		node->offset += fault->arg * SECOND;
+	if (host)
+		node->stepped = world->now;
 	if (host && fault->arg != 0)
 		later(world,
 		    chance_between(&world->random, 5 * SECOND, 2 * MINUTE),

@@ -168,6 +168,7 @@ struct world {
 	uint32_t hit[FAULTS_MAX];	/* the node that a fault was at */
 	struct count count;
 	FILE *trace;
+	bool over;		/* see check.c */
 	const char *broken;	/* the name of an invariant, or NULL */
 	char why[256];
 };

@@ -143,6 +143,22 @@ is_excused(const struct world *world, const struct swap *swap,
 	}
 }
 
+/*
+ * Where nobody tells nodes the store's clock, a run is over when one of them
+ * acts by a clock that has been wrong for ten minutes, or since its stekd has
+ * begun: nothing could tell it, and nothing is promised.
+ */
+static bool
+is_misled(const struct world *world, const struct swap *swap)
+{
+	const struct node *node = &world->nodes[swap->node];
+
+	return world->script->clockless &&
+	       !servers_is_clock_right(world, node) &&
+	       (node->begun >= node->stepped ||
+	           world->now - node->stepped > 9 * MINUTE);
+}
+
 void
 check_before_put(
     struct world *world, const struct swap *swap, const struct stek_set *old)
@@ -159,22 +175,6 @@ check_before_put(
 		if (!is_held(key) && (before == NULL || is_held(before)))
 			excuse(world, servers_key(world, key->name));
 	}
-}
-
-/*
- * Where nobody tells nodes the store's clock, a run is over when one of them
- * acts by a clock that has been wrong for ten minutes, or since its stekd has
- * begun: nothing could tell it, and nothing is promised.
- */
-static bool
-is_misled(const struct world *world, const struct swap *swap)
-{
-	const struct node *node = &world->nodes[swap->node];
-
-	return world->script->clockless &&
-	       !servers_is_clock_right(world, node) &&
-	       (node->begun >= node->stepped ||
-	           world->now - node->stepped > 9 * MINUTE);
 }
 
 static int64_t

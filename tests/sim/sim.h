@@ -161,8 +161,8 @@ struct world {
 	int64_t last_until;
 	int64_t ready;		/* since then nodes have the held key */
 	int64_t rotated_by;
-	int64_t rotating;	/* since then an operator waits for another key */
-	uint8_t rotated[STEK_NAME_LEN];	/* than this */
+	int64_t rotating;	/* since then an operator waits */
+	uint8_t rotated[STEK_NAME_LEN];	/* for another key */
 	uint32_t tries;		/* swaps too late since one was taken */
 	bool sealed_once;
 	uint32_t hit[FAULTS_MAX];	/* the node that a fault was at */

@@ -292,7 +292,8 @@ note(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
 		fall_short(farm, event->now, todo);
 		break;
 	case FARM_CLOCK:
-		farm->offset = event->now - event->clock;
+		farm->clock_known = true;
+		farm->clock = event->clock - event->ran / SECOND;
 		break;
 	case FARM_SWAPPED:
 		swapped(farm, event, todo);
@@ -351,7 +352,7 @@ find_want(struct farm *farm, int64_t now)
 		return FARM_REKEY;
 	/* The held key is for its writer, as long as that is live. */
 	if (farm_trouble(farm) != NULL &&
-	    (farm->doubt.open || !farm->mine || farm_held(&farm->set) == NULL))
+	    (!farm->mine || farm_held(&farm->set) == NULL))
 		return FARM_NOTHING;
 	if (farm_held(&farm->set) != NULL)
 		return is_overdue(farm, now) ? FARM_FORCE : FARM_CONFIRM;
@@ -409,19 +410,20 @@ make_offer(struct farm *farm, int64_t now, struct farm_todo *todo)
 	return false;
 }
 
-/* By the store's clock, if this host's is wrong. */
+/* By the store's clock, or that of before, if this host's may be wrong. */
 static int64_t
-now_of_farm(const struct farm *farm, int64_t now)
+now_of_farm(const struct farm *farm, const struct farm_event *event)
 {
-	return farm_trouble(farm) != NULL && !farm->doubt.open
-	           ? now - farm->offset
-	           : now;
+	if (farm_trouble(farm) == NULL)
+		return event->now;
+	return event->ran / SECOND +
+	       (farm->clock_known ? farm->clock : farm->doubt.believed);
 }
 
 static void
 act(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
 {
-	int64_t now = now_of_farm(farm, event->now);
+	int64_t now = now_of_farm(farm, event);
 	enum farm_want want;
 
 	if (!farm->live || !farm->looked || farm->swap != FARM_IDLE)
@@ -479,6 +481,8 @@ farm_step(
 	memset(todo, 0, sizeof(*todo));
 	todo->pause = FARM_NEVER;
 	note(farm, event, todo);
+	if (farm->clock_known)
+		farm->offset = event->now - event->ran / SECOND - farm->clock;
 	left = doubt_look(&farm->doubt, event->now, event->ran / SECOND);
 	act(farm, event, todo);
 	set_wake(farm, event, left, todo);

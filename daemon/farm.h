@@ -33,7 +33,7 @@
 struct farm_conf {
 	struct stek_policy policy;
 	int64_t postpone; /* s a key is held, at most; FARM_WAIT: no bound */
-	int64_t stale_after; /* s; 0: keys are used however long it is cut off */
+	int64_t stale_after; /* s; 0: however long it is cut off */
 	bool mint; /* this node may change the farm's set */
 	uint64_t node; /* of its name; other nodes have others */
 };
@@ -81,7 +81,9 @@ struct farm {
 	bool revoking; /* some of them are still in the store */
 
 	struct doubt doubt;
-	int64_t offset; /* this host's clock less the store's; s */
+	bool clock_known;
+	int64_t clock; /* the store's less the time since boot; s */
+	int64_t offset; /* this host's clock less the store's, now; s */
 	int64_t due; /* by the plan: when to ask it again */
 };
 

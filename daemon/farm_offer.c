@@ -7,11 +7,12 @@
 const struct stek_key *
 farm_held(const struct stek_set *set)
 {
-	const struct stek_key *last = &set->keys[set->count - 1];
+	const struct stek_key *last;
 
-	if (set->count == 0 || last->seal_from != last->seal_until)
+	if (set->count == 0)
 		return NULL;
-	return last;
+	last = &set->keys[set->count - 1];
+	return last->seal_from == last->seal_until ? last : NULL;
 }
 
 int64_t

@@ -153,7 +153,8 @@ check_sealing(struct world *world, const struct node *node)
 
 	if (node->dry == NEVER || !has_right_clock(world, node))
 		return;
-	if (world->script->conf.postpone == FARM_WAIT &&
+	if ((world->script->conf.postpone == FARM_WAIT ||
+	        world->script->clockless) &&
 	    (world->faults > 0 || world->now - world->calm < span))
 		return;
 	if (is_well(world, &world->nodes[0], span) &&

@@ -73,19 +73,23 @@ def _end():
     return 0
 
 
-def told(story, again, why_not=None):
-    """Tell it; `again` is what to type if it could not be.  An exit code."""
+def told(story, again, needs="starts servers", why_not=None):
+    """
+    Tell it.  `again` is what to type if it could not be, `needs` what only
+    root may do.  An exit code.
+    """
     for program in (STEK, STEKD):
         if not os.access(program, os.X_OK):
             print(f"{program} is not built; type: {again}", file=sys.stderr)
             return 1
     if os.geteuid() != 0:
-        print("the demonstration starts servers as root does; "
+        print(f"the demonstration {needs}, which takes root; "
               f"type: sudo {again}", file=sys.stderr)
         return 1
     reason = why_not() if why_not is not None else None
     if reason is not None:
-        print(f"this cannot be shown here: {reason}", file=sys.stderr)
+        print(f"the demonstration {needs}, which it cannot here: {reason}",
+              file=sys.stderr)
         return 1
     try:
         story()

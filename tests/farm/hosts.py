@@ -107,7 +107,11 @@ class HostStekd(Stekd):
         self.text += f"""\
 node = "{self.farm.name}"
 state = "{self.state}"
-etcd {{ ca = "{mine.ca}" cert = "{mine.cert}" key = "{mine.key}" }}
+etcd {{
+    ca = "{mine.ca}"
+    cert = "{mine.cert}"
+    key = "{mine.key}"
+}}
 """
         self.configure()
 

@@ -195,6 +195,12 @@ class Traffic:
     def meet(self, host):
         self._avoided.discard(host.name)
 
+    def forget(self):
+        """All tickets, as clients that begin anew."""
+        with self._lock:
+            for kept in self._kept.values():
+                kept.clear()
+
     def _pick(self):
         """Where to, and which ticket to take along."""
         with self._lock:

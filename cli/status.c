@@ -241,6 +241,7 @@ put_text(const json_t *status)
 	put_wrong(status, "conf_error", "the configuration was refused");
 	put_wrong(status, "metrics_error", "metrics");
 	put_wrong(status, "clock_error", "keys do not move on by this host");
+	put_wrong(status, "node_error", "this node");
 	put_wrong(status, "waits_for", "the held key waits for");
 	(void)printf("\nkeys\n");
 	put_answered_keys(status, now, colour);
@@ -264,6 +265,7 @@ is_good(const json_t *status)
 	       nodes_are_good(status) &&
 	       ask_text(status, "conf_error")[0] == '\0' &&
 	       ask_text(status, "metrics_error")[0] == '\0' &&
+	       ask_text(status, "node_error")[0] == '\0' &&
 	       ask_text(status, "clock_error")[0] == '\0';
 }
 

@@ -30,10 +30,11 @@ associate(const char *farm, const char *node, char ad[AD_MAX])
 static char *
 write_text(const struct entry *entry)
 {
-	json_t *object = json_pack("{s:I, s:I, s:I, s:b, s:s, s:s, s:s}", "has",
-	    (json_int_t)entry->has, "confirmed", (json_int_t)entry->confirmed,
-	    "at", (json_int_t)entry->at, "stale", (int)entry->stale, "failed",
-	    entry->failed, "stek", entry->stek, "next", entry->next);
+	json_t *object = json_pack("{s:I, s:I, s:I, s:b, s:s, s:s, s:s, s:I}",
+	    "has", (json_int_t)entry->has, "confirmed",
+	    (json_int_t)entry->confirmed, "at", (json_int_t)entry->at, "stale",
+	    (int)entry->stale, "failed", entry->failed, "stek", entry->stek,
+	    "next", entry->next, "instance", (json_int_t)entry->instance);
 	char *text;
 
 	if (entry->offset_known)
@@ -91,6 +92,7 @@ read_text(const char *text, size_t len, struct entry *entry)
 	entry->has = (uint64_t)number(object, "has");
 	entry->confirmed = (uint64_t)number(object, "confirmed");
 	entry->at = number(object, "at");
+	entry->instance = number(object, "instance");
 	entry->offset = number(object, "offset");
 	entry->offset_known = json_object_get(object, "offset") != NULL;
 	entry->stale = json_is_true(json_object_get(object, "stale"));

@@ -27,6 +27,7 @@ struct entry {
 	char failed[ENTRY_FAILED_MAX]; /* names of targets that fail, or "" */
 	char stek[ENTRY_STEK_MAX]; /* its version of stek */
 	char next[ENTRY_NEXT_MAX]; /* which next farm key it has, or "" */
+	int64_t instance; /* of this run of its stekd, drawn at random */
 };
 
 /* The length; 0: no memory. */

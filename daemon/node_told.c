@@ -81,6 +81,44 @@ on_found(void *arg, const uint8_t *bytes, size_t len, int64_t revision)
 }
 
 static void
+answer_farm(struct node *node, bool known)
+{
+	struct farm_event event = {.what = FARM_NODES};
+	const struct node_peer *writer;
+
+	if (node->asked) {
+		node->asked = false;
+		event.yes = known &&
+		            node_peers_confirmed(node, node->farm->set.version);
+		node_step(node, &event);
+	}
+	if (node->asked_writer) {
+		node->asked_writer = false;
+		writer = node_peer_find(node, node->writer);
+		event.what = FARM_WRITER;
+		/* What is not known is no reason to do the writer's work. */
+		event.yes = !known || (writer != NULL && writer->live);
+		node_step(node, &event);
+	}
+}
+
+void
+node_store_gone(struct node *node, const char *how)
+{
+	char why[CONF_WHY_LEN];
+
+	(void)snprintf(why, sizeof(why),
+	    "the process that talks to etcd (stek-etcd) %.200s; another one is "
+	    "started",
+	    how);
+	store_apart_stop(&node->loop->apart);
+	node_told.state(node, STORE_STALE, node->rollback, why);
+	if (node->farm->swap == FARM_SWAPPING)
+		node_step_what(node, FARM_UNKNOWN);
+	answer_farm(node, false);
+}
+
+static void
 on_state(void *arg, enum store_state state, bool rollback, const char *why)
 {
 	struct node *node = arg;
@@ -146,28 +184,6 @@ on_untold(void *arg, const char *why)
 }
 
 static void
-answer_farm(struct node *node, bool known)
-{
-	struct farm_event event = {.what = FARM_NODES};
-	const struct node_peer *writer;
-
-	if (node->asked) {
-		node->asked = false;
-		event.yes = known &&
-		            node_peers_confirmed(node, node->farm->set.version);
-		node_step(node, &event);
-	}
-	if (node->asked_writer) {
-		node->asked_writer = false;
-		writer = node_peer_find(node, node->writer);
-		event.what = FARM_WRITER;
-		/* What is not known is no reason to do the writer's work. */
-		event.yes = !known || (writer != NULL && writer->live);
-		node_step(node, &event);
-	}
-}
-
-static void
 on_nodes(
     void *arg, const struct store_node *nodes, size_t count, const char *why)
 {
@@ -179,6 +195,11 @@ on_nodes(
 	    : nodes == NULL ? why
 	                    : "out of memory");
 	answer_farm(node, known);
+	if (known && farm_held(&node->farm->set) != NULL &&
+	    node_peers_confirmed(node, node->farm->set.version))
+		node->waits[0] = '\0';
+	if (known)
+		node_peers_tidy(node);
 	control_nodes(node->loop);
 }
 

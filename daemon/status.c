@@ -169,6 +169,10 @@ add_farm(json_t *status, const struct node *node)
 		(void)json_array_append_new(
 		    nodes, peer_object(&node->peers[i]));
 	(void)json_object_set_new(status, "node", json_string(conf->node));
+	(void)json_object_set_new(status, "node_error",
+	    node->namesake ? json_string("another host of the farm has this "
+	                                 "node's name; give each its own")
+	                   : json_null());
 	(void)json_object_set_new(status, "nodes", nodes);
 	(void)json_object_set_new(
 	    status, "nodes_error", text_or_null(node->list_why));

@@ -229,7 +229,8 @@ end_of(struct world *world, const struct stek_set *set, size_t at)
 }
 
 /*
- * I9, but for revoked keys, and for those that give way in a full set.  The
+ * I9, but for revoked keys, those that give way in a full set, and those of a
+ * store that was set back, when the farm's newer set takes their place.  The
  * clock of who does it may be as far ahead as the lead is long.
  */
 static void
@@ -241,7 +242,8 @@ check_lost(
 	const struct known *key;
 	size_t i;
 
-	if (swap->offered == FARM_RESTORE || old->count == STEK_KEYS_MAX)
+	if (swap->set.version != old->version + 1 ||
+	    swap->offered == FARM_RESTORE || old->count == STEK_KEYS_MAX)
 		return;
 	for (i = 0; i < old->count; i++) {
 		key = servers_known(world, old->keys[i].name);

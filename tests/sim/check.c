@@ -42,7 +42,7 @@ broken(struct world *world, const char *invariant, const char *text, ...)
  * without waiting (the farm's first, a revocation's, one whose time to wait
  * was over) counts at a node once that has it; one that an operator has
  * revoked does not count; nor does one that is at its end and sealed with only
- * by nodes that are cut off.
+ * by nodes that are cut off or whose servers take no keys.
  */
 static void
 check_open(struct world *world, const struct known *key)

@@ -154,6 +154,8 @@ found(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
 	if (farm->swap != FARM_IDLE && set != NULL &&
 	    is_same(set, &farm->offer))
 		take_offer(farm, event->now, todo);
+	else
+		farm->overtaken = true;
 	if (farm->swap == FARM_UNSURE)
 		farm->swap = FARM_IDLE;
 	if (set == NULL || set->version < farm->set.version ||
@@ -170,8 +172,14 @@ swapped(
 	/* What came behind it may have been found meanwhile. */
 	if (farm->stored > farm->offer.version)
 		return;
-	farm->stored = farm->offer.version;
-	farm->mine = true;
+	/* Or an older set, put there before it or behind it. */
+	if (farm->overtaken) {
+		farm->looked = false;
+		todo->read = true;
+	} else {
+		farm->stored = farm->offer.version;
+		farm->mine = true;
+	}
 	take_offer(farm, event->now, todo);
 }
 
@@ -444,6 +452,7 @@ act(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
 	if (todo->swap) {
 		farm->swap = FARM_SWAPPING;
 		farm->offered = want;
+		farm->overtaken = false;
 		return;
 	}
 	farm->attempt = event->ran + farm_pause(farm);

@@ -62,6 +62,7 @@ struct farm {
 	struct stek_set offer; /* unless FARM_IDLE */
 	enum farm_swap swap;
 	enum farm_want offered; /* what it is for */
+	bool overtaken; /* something else was found since */
 	enum farm_want want; /* what the next attempt is for */
 	int64_t attempt; /* ms since boot: when to do something about it */
 	unsigned int attempts; /* at the same want */

@@ -42,7 +42,7 @@ broken(struct world *world, const char *invariant, const char *text, ...)
  * without waiting (the farm's first, a revocation's, one whose time to wait
  * was over) counts at a node once that has it; one that an operator has
  * revoked does not count; nor does one that is at its end and sealed with only
- * by nodes that are cut off.
+ * by nodes that are cut off or whose servers take no keys.
  */
 static void
 check_open(struct world *world, const struct known *key)
@@ -229,7 +229,8 @@ end_of(struct world *world, const struct stek_set *set, size_t at)
 }
 
 /*
- * I9, but for revoked keys, and for those that give way in a full set.  The
+ * I9, but for revoked keys, those that give way in a full set, and those of a
+ * store that was set back, when the farm's newer set takes their place.  The
  * clock of who does it may be as far ahead as the lead is long.
  */
 static void
@@ -241,7 +242,8 @@ check_lost(
 	const struct known *key;
 	size_t i;
 
-	if (swap->offered == FARM_RESTORE || old->count == STEK_KEYS_MAX)
+	if (swap->set.version != old->version + 1 ||
+	    swap->offered == FARM_RESTORE || old->count == STEK_KEYS_MAX)
 		return;
 	for (i = 0; i < old->count; i++) {
 		key = servers_known(world, old->keys[i].name);

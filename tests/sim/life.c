@@ -247,9 +247,11 @@ begin(struct world *world, struct node *node, const struct fault *fault)
 		break;
 	case FAULT_TARGET:
 		node->fails++;
+		servers_refresh(world, node);
 		break;
 	case FAULT_SLOW:
 		node->slows++;
+		servers_refresh(world, node);
 		break;
 	default:
 		break;

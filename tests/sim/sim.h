@@ -95,7 +95,7 @@ struct node {
 	uint32_t opens[STEK_KEYS_MAX];
 	size_t open_count;
 	bool in_step_servers;	/* I1 counts on it */
-	bool was_counted;
+	bool was_counted, was_strict;
 	uint32_t server_timer;
 
 	int64_t fine;		/* since then nothing is wrong with it */
@@ -126,7 +126,7 @@ struct store {
 /* What is known of a key that a node has stored. */
 struct known {
 	uint8_t name[STEK_NAME_LEN];
-	uint32_t strict;	/* counted nodes that seal with it */
+	uint32_t strict;	/* counted, able nodes that seal with it */
 	uint32_t loose;		/* others that do */
 	uint32_t openers;	/* counted nodes that open it */
 	bool stored;		/* it is in the newest set */

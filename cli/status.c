@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <daemon/held.h>
 #include <daemon/utf8.h>
 
 #include "ask.h"
@@ -80,7 +81,9 @@ put_stored_keys(const struct stek_set *set, int64_t now, bool colour)
 		keys[i].seal_from = set->keys[i].seal_from;
 		keys[i].seal_until = set->keys[i].seal_until;
 		keys[i].open_until = set->keys[i].open_until;
-		keys[i].held = false;
+		keys[i].held = &set->keys[i] == held_key(set);
+		if (keys[i].held)
+			keys[i].seal_from = held_from(&set->keys[i]);
 	}
 	timeline_put(keys, set->count, 0, now, colour);
 }

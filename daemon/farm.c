@@ -6,8 +6,7 @@
 #include "farm_offer.h"
 #include "farm_pause.h"
 
-#define SECOND     INT64_C(1000)
-#define OFFSET_MIN 60 /* s; so far a clock may always be off */
+#define SECOND INT64_C(1000)
 
 static int64_t
 at_most(int64_t a, int64_t b)
@@ -22,41 +21,6 @@ restart(struct farm *farm)
 	farm->attempts = 0;
 	farm->confirmed = false;
 	farm->asked = false;
-}
-
-const char *
-farm_trouble(const struct farm *farm)
-{
-	int64_t limit = farm->conf.policy.lead;
-
-	if (farm->doubt.open)
-		return farm->doubt.why;
-	limit = limit > OFFSET_MIN ? limit : OFFSET_MIN;
-	if (farm->offset > limit || farm->offset < -limit)
-		return "this host's clock and the store's are further apart "
-		       "than the policy's lead; the other nodes make the "
-		       "farm's keys";
-	return NULL;
-}
-
-bool
-farm_is_stale(const struct farm *farm, int64_t ran)
-{
-	return farm->conf.stale_after > 0 &&
-	       ran - farm->contact >= farm->conf.stale_after * SECOND;
-}
-
-void
-farm_view(const struct farm *farm, int64_t ran, struct stek_set *view)
-{
-	size_t i;
-
-	stek_set_copy(view, &farm->set);
-	if (farm_is_stale(farm, ran))
-		stek_set_clear(view);
-	for (i = view->count; i > 0; i--)
-		if (farm_has_revoked(farm, view->keys[i - 1].name))
-			(void)stek_set_remove(view, view->keys[i - 1].name);
 }
 
 /* Of a set, what was revoked here. */
@@ -335,7 +299,7 @@ note(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
 static bool
 is_overdue(const struct farm *farm, int64_t now)
 {
-	int64_t from = farm_held_from(farm_held(&farm->set));
+	int64_t from = held_from(held_key(&farm->set));
 
 	return farm->conf.postpone != FARM_WAIT &&
 	       (now >= from + farm->conf.postpone ||
@@ -360,9 +324,9 @@ find_want(struct farm *farm, int64_t now)
 		return FARM_REKEY;
 	/* The held key is for its writer, as long as that is live. */
 	if (farm_trouble(farm) != NULL &&
-	    (!farm->mine || farm_held(&farm->set) == NULL))
+	    (!farm->mine || held_key(&farm->set) == NULL))
 		return FARM_NOTHING;
-	if (farm_held(&farm->set) != NULL)
+	if (held_key(&farm->set) != NULL)
 		return is_overdue(farm, now) ? FARM_FORCE : FARM_CONFIRM;
 	if (now >= farm->due && farm_offer_plan(farm, now))
 		return FARM_PLAN;
@@ -464,7 +428,7 @@ static void
 set_wake(const struct farm *farm, const struct farm_event *event, int64_t left,
     struct farm_todo *todo)
 {
-	const struct stek_key *held = farm_held(&farm->set);
+	const struct stek_key *held = held_key(&farm->set);
 	int64_t now = event->now, stale;
 
 	todo->wake = stek_set_wake(&farm->set, now);
@@ -474,8 +438,8 @@ set_wake(const struct farm *farm, const struct farm_event *event, int64_t left,
 		todo->wake = at_most(todo->wake, now + left);
 	if (held != NULL && farm->conf.postpone != FARM_WAIT &&
 	    !is_overdue(farm, now))
-		todo->wake = at_most(
-		    todo->wake, farm_held_from(held) + farm->conf.postpone);
+		todo->wake =
+		    at_most(todo->wake, held_from(held) + farm->conf.postpone);
 	stale = farm->contact + farm->conf.stale_after * SECOND - event->ran;
 	if (farm->conf.stale_after > 0 && stale > 0)
 		todo->pause = at_most(todo->pause, stale);

@@ -107,7 +107,8 @@ loop_publish(struct loop *loop, int64_t revoked)
 	bool seals;
 	size_t i;
 
-	if (set->version == 0)
+	/* A node without its copy knows only which version it has had. */
+	if (set->version == 0 || (set->count == 0 && loop->rotate.node != NULL))
 		return;
 	rotate_view(&loop->rotate, loop->view);
 	seals = stek_set_sealing(loop->view, now) != NULL;

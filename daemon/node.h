@@ -41,6 +41,7 @@ struct node {
 	int64_t instance; /* of this run */
 	bool namesake; /* another host has this node's name */
 	bool offset_known;
+	int64_t since; /* ms since boot: when etcd was first there */
 	int ran; /* a timer of CLOCK_BOOTTIME, or -1 */
 	struct event *wall, *pause, *pulse;
 	bool unheard; /* a swap that the store's process did not take */

@@ -109,7 +109,11 @@ has_confirmed(
 	/* Of itself it knows better than the store. */
 	if (strcmp(peer->name, node->loop->conf->node) == 0)
 		return node->told.confirmed >= version;
-	return peer->entry.confirmed >= version;
+	/* Of one version there may be two sets, after etcd has gone back. */
+	return peer->entry.confirmed > version ||
+	       (peer->entry.confirmed == version &&
+	           (peer->entry.has > version ||
+	               peer->entry.print == node->told.print));
 }
 
 bool
@@ -166,6 +170,8 @@ confirmed(const struct loop *loop)
 	uint64_t version = loop->rotate.set->version;
 	size_t i;
 
+	if (loop->rotate.set->count == 0)
+		return 0;
 	for (i = 0; i < loop->conf->count; i++) {
 		if (loop->targets[i].applied < version)
 			version = loop->targets[i].applied;
@@ -180,6 +186,8 @@ node_describe(struct node *node, struct entry *entry)
 
 	memset(entry, 0, sizeof(*entry));
 	entry->has = loop->rotate.set->version;
+	entry->print =
+	    entry_print(loop->rotate.set, node->rotate->farm_keys.now);
 	entry->stale = farm_is_stale(node->farm, clock_ran());
 	entry->confirmed = entry->stale ? 0 : confirmed(loop);
 	entry->offset = node->farm->offset;

@@ -10,6 +10,8 @@
 #include "node.h"
 #include "rotate_store.h"
 
+#define CLOCK_WAIT 3000 /* ms */
+
 static void
 complain(struct node *node, const char *msg, const char *why)
 {
@@ -118,6 +120,19 @@ node_store_gone(struct node *node, const char *how)
 	answer_farm(node, false);
 }
 
+/*
+ * A node acts by its clock, so it waits a moment to hear how far that is from
+ * the store's, before it counts as in step.
+ */
+static void
+step_contact(struct node *node)
+{
+	if (node->since == 0)
+		node->since = clock_ran();
+	if (node->offset_known || clock_ran() - node->since > CLOCK_WAIT)
+		node_step_what(node, FARM_CONTACT);
+}
+
 static void
 on_state(void *arg, enum store_state state, bool rollback, const char *why)
 {
@@ -142,7 +157,7 @@ on_state(void *arg, enum store_state state, bool rollback, const char *why)
 		    "versions do not",
 		    NULL);
 	node->rollback = rollback;
-	node_step_what(node, FARM_CONTACT);
+	step_contact(node);
 }
 
 static void
@@ -167,7 +182,7 @@ on_swapped(void *arg, enum store_swapped result, const char *why)
 static void
 on_alive(void *arg)
 {
-	node_step_what(arg, FARM_CONTACT);
+	step_contact(arg);
 }
 
 static void
@@ -195,7 +210,7 @@ on_nodes(
 	    : nodes == NULL ? why
 	                    : "out of memory");
 	answer_farm(node, known);
-	if (known && farm_held(&node->farm->set) != NULL &&
+	if (known && held_key(&node->farm->set) != NULL &&
 	    node_peers_confirmed(node, node->farm->set.version))
 		node->waits[0] = '\0';
 	if (known)
@@ -211,6 +226,8 @@ on_clock(void *arg, int64_t seconds)
 
 	node->offset_known = true;
 	node_step(node, &event);
+	if (node->live)
+		step_contact(node);
 }
 
 const struct store_told node_told = {

@@ -124,7 +124,7 @@ is_excused(const struct world *world, const struct swap *swap,
     const struct stek_set *old)
 {
 	int64_t clock = node_now(world, &world->nodes[swap->node]) / SECOND;
-	const struct stek_key *held = farm_held(old);
+	const struct stek_key *held = held_key(old);
 	int64_t postpone = world->script->conf.postpone;
 
 	switch (swap->offered) {
@@ -134,7 +134,7 @@ is_excused(const struct world *world, const struct swap *swap,
 	case FARM_FORCE:
 		return was_dry(world, swap, old) ||
 		       (held != NULL && postpone != FARM_WAIT &&
-		           clock >= farm_held_from(held) + postpone);
+		           clock >= held_from(held) + postpone);
 	case FARM_PLAN:
 	case FARM_ROTATE:
 		return was_dry(world, swap, old);
@@ -180,7 +180,7 @@ check_before_put(
 static int64_t
 from_of(const struct stek_key *key)
 {
-	return is_held(key) ? farm_held_from(key) : key->seal_from;
+	return is_held(key) ? held_from(key) : key->seal_from;
 }
 
 /*

@@ -137,7 +137,7 @@ tell_step(struct world *world, struct node *node,
     const struct farm_event *event, const struct farm_todo *todo)
 {
 	const struct farm *farm = &node->farm;
-	const struct stek_key *held = farm_held(&farm->set);
+	const struct stek_key *held = held_key(&farm->set);
 
 	if (event->what == FARM_CONTACT && !todo->publish && !todo->swap)
 		return;

@@ -219,7 +219,7 @@ check_held(struct world *world)
 	const struct store *store = &world->store;
 	int64_t span = 2 * RETRY + 2 * MINUTE;
 	bool ready = store->holds == HOLDS_SET &&
-	             farm_held(&store->set) != NULL &&
+	             held_key(&store->set) != NULL &&
 	             store->set.version == store->highest;
 	uint32_t i;
 

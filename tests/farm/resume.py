@@ -102,6 +102,7 @@ class Traffic:
         self.broken = None      # a mistake of the judge's own
         self.ticketless = 0     # full handshakes that gave no ticket
         self._avoided = set()
+        self._under_way = Counter()     # visits, by host name
         self._lock = threading.Lock()
         self._kept = {}         # (server name, version): of (when, ticket)
         self._end = threading.Event()
@@ -189,8 +190,11 @@ class Traffic:
     # --- whom to visit ---
 
     def avoid(self, host):
-        """No visits to a host that the test takes down."""
-        self._avoided.add(host.name)
+        """No visits to a host that is taken down next; none is under way."""
+        with self._lock:
+            self._avoided.add(host.name)
+        while self._under_way[host.name] and self.broken is None:
+            time.sleep(0.005)
 
     def meet(self, host):
         self._avoided.discard(host.name)
@@ -207,6 +211,7 @@ class Traffic:
             there = random.choice([
                 server for server in self.servers
                 if server.host.name not in self._avoided])
+            self._under_way[there.host.name] += 1
             version = random.choice(VERSIONS)
             sources = [
                 server for server in self.servers
@@ -250,6 +255,8 @@ class Traffic:
                 there, version, ticket, source, age = self._pick()
                 self._note(self.judge.offer(there, version, ticket, source,
                                             age), ticket)
+                with self._lock:
+                    self._under_way[there.host.name] -= 1
         except Exception as error:      # pylint: disable=broad-except
             self.broken = error
 

@@ -38,6 +38,8 @@ class Result:
     why: str = ""               # it failed
     took: float = 0
     ticket: Optional[Ticket] = None     # that the server gave
+    key: Optional[str] = None   # the name of the one that sealed the ticket
+                                # which the client brought
 
     def __str__(self):
         source = self.source or "nothing"
@@ -55,18 +57,19 @@ class Judge:
     def offer(self, server, version, ticket=None, source=None, age=0.0):
         """One visit, with a ticket or none."""
         begin = time.monotonic()
+        key = ticket.name if ticket is not None else None
         try:
             with self.net.inside(self.client):
                 seen = visit(server.port, version, ticket)
         except OSError as error:
             return Result(begin, source, server.name, version, age, FAILED,
                           f"no connection: {error}",
-                          time.monotonic() - begin)
+                          time.monotonic() - begin, key=key)
         kind = FAILED if not seen.clean else \
             RESUMED if seen.resumed else FULL
         return Result(begin, source, server.name, version, age, kind,
                       seen.alert or seen.error or "",
-                      time.monotonic() - begin, seen.ticket)
+                      time.monotonic() - begin, seen.ticket, key)
 
     def resume(self, here, there, version="1.3"):
         """A full handshake at one server, then its ticket to another."""

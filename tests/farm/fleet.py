@@ -106,6 +106,7 @@ class Farm(one_host.Farm):
         stekds = self.stek(policy=policy, clock=clock, text=text)
         for stekd in stekds:
             stekd.on_etcd(self.etcd)
+        stekds[0].stek("init")      # the farm key is one file for all
         self.at_once(lambda stekd: stekd.start(), stekds)
         self.wait(lambda: all(server.placed() for server in self.servers),
                   "all key files are there")

@@ -165,6 +165,18 @@ def test_traffic_forgets_its_tickets(farm):
     assert all(result.when - result.age > forgot for result in brought)
 
 
+def test_traffic_leaves_a_host_that_it_is_to_avoid(farm):
+    with farm.traffic(rate=1000) as traffic:
+        traffic.wait(50)
+        traffic.avoid(farm.hosts[2])
+        since = traffic.now()
+        traffic.wait(50)
+    there = [result for result in traffic.of()
+             if result.target.startswith(farm.hosts[2].name + "-")]
+    assert there
+    assert all(result.when + result.took <= since for result in there)
+
+
 def test_traffic_has_dozens_of_visits_a_second(farm):
     with farm.traffic(rate=1000) as traffic:
         time.sleep(2)

@@ -256,8 +256,8 @@ def test_a_revocation_costs_every_old_ticket_a_full_handshake(driven, stream):
 
 def test_a_revocation_names_who_was_not_reached(driven, stream):
     host = driven.hosts[4]
-    driven.net.isolate(host)
     stream.avoid(host)
+    driven.net.isolate(host)
     driven.wait(lambda: not next(
         node for node in driven.hosts[0].stekd.status()["nodes"]
         if node["name"] == host.name)["live"], "its lease ends", 40)

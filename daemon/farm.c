@@ -276,6 +276,9 @@ note(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
 		failed(farm, event, todo);
 		break;
 	case FARM_NODES:
+		/* The others ask only whether the writer is live. */
+		if (!farm->mine)
+			break;
 		farm->confirmed = event->yes;
 		farm->asked = false;
 		break;

@@ -60,6 +60,12 @@ void rotate_configure(struct rotate *);
 /* What servers get, but that dead keys may be in it. */
 void rotate_view(const struct rotate *, struct stek_set *);
 
+/*
+ * There are no keys for servers yet.  A node waits for those of its farm for a
+ * moment; then its servers get one of this host alone.
+ */
+bool rotate_is_waiting(const struct rotate *);
+
 /* A line of log about the set. */
 void rotate_log_set(const char *msg, const struct rotate *);
 

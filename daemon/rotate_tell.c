@@ -36,3 +36,12 @@ rotate_doubt(const struct rotate *rotate)
 	return rotate->node != NULL ? &rotate->node->farm->doubt
 	                            : &rotate->doubt;
 }
+
+bool
+rotate_is_waiting(const struct rotate *rotate)
+{
+	if (rotate->node == NULL)
+		return rotate->set->version == 0;
+	/* Without its copy it knows only which version it has had. */
+	return rotate->set->count == 0 && !rotate->node->late;
+}

@@ -50,6 +50,7 @@ def stream(driven):
 @pytest.fixture(autouse=True)
 def no_handshake_fails(request):
     """Whatever a test does, and until its damage is repaired."""
+    since = time.monotonic()
     yield
     if "stream" not in request.fixturenames:
         return
@@ -57,6 +58,7 @@ def no_handshake_fails(request):
     farm_ = request.getfixturevalue("farm")
     farm_.wait_in_step(patience=60)
     stream_.wait(60)
+    print(f"\n{request.node.name}: {stream_.summary(since)}")   # pytest -s
     assert stream_.failed == [], stream_.summary()
 
 

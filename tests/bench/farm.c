@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Many nodes of one farm on a real etcd, in one process and on one event loop,
+ * moved by lines on standard input; each is answered by one JSON object:
+ *
+ *	open		all at once, and until all are in step
+ *	close		all at once
+ *	mint N		an operator's rotations, one after another
+ *	revoke N	ditto, of the key that seals
+ *	rest N		nothing for so many seconds
+ *	cut		until all nodes know that they are cut off
+ *	back		until all are in step again
+ *	size		resident memory, KiB, and processor time, ms
+ *
+ * Times are in milliseconds of this process's clock, from just before the
+ * first byte of the change was given to a store.  A key counts as applied at a
+ * node once it is in the node's ring.
+ *
+ * usage: bench-farm CA CERT KEY NODES ENDPOINT...
+ *
+ * Never here: goals; etcd's own processes (farm.py).
+ */
+#include <sys/resource.h>
+
+#include <err.h>
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "farm_node.h"
+
+#define TICK_US    2000 /* between two looks at what is waited for */
+#define PATIENCE   180 /* s */
+#define ROUNDS_MAX 200
+
+struct bench {
+	struct farm_nodes all;
+	struct farm_node *nodes;
+	size_t count;
+	struct evbuffer *input;
+	bool over; /* no more input */
+	bool (*done)(struct bench *); /* what is waited for */
+	uint64_t version; /* ditto: that all should have */
+	uint64_t deadline;
+	bool met;
+	double *pairs; /* of (node, round), ms */
+	size_t pair_count;
+	double told[ROUNDS_MAX], last[ROUNDS_MAX], sealed[ROUNDS_MAX];
+	size_t rounds;
+};
+
+static double
+ms_between(uint64_t from, uint64_t to)
+{
+	return to < from ? 0 : (double)(to - from) / 1e6;
+}
+
+/* --- waiting ------------------------------------------------------------- */
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct bench *b = arg;
+
+	(void)fd;
+	(void)what;
+	b->met = b->done(b);
+	if (b->met || bench_now() >= b->deadline)
+		(void)event_base_loopbreak(b->all.base);
+}
+
+/* False: it did not come about in time. */
+static bool
+wait_for(struct bench *b, bool (*done)(struct bench *), double seconds)
+{
+	b->done = done;
+	b->deadline = bench_now() + (uint64_t)(seconds * 1e9);
+	b->met = false;
+	(void)event_base_dispatch(b->all.base);
+	return b->met;
+}
+
+static bool
+never(struct bench *b)
+{
+	(void)b;
+	return false;
+}
+
+static void
+pause_for(struct bench *b, double seconds)
+{
+	(void)wait_for(b, never, seconds);
+}
+
+static bool
+have_version(struct bench *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->count; i++)
+		if (b->nodes[i].version < b->version)
+			return false;
+	return true;
+}
+
+static bool
+have_told(struct bench *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->count; i++)
+		if (b->nodes[i].version < b->version ||
+		    (b->nodes[i].version == b->version &&
+		        !farm_node_has_told(&b->nodes[i])))
+			return false;
+	return true;
+}
+
+/* All have the same set, have said so, and have nothing to do. */
+static bool
+are_settled(struct bench *b)
+{
+	const struct farm_node *first = &b->nodes[0], *node;
+	size_t i;
+
+	if (first->version == 0 || farm_held(&first->farm.set) != NULL)
+		return false;
+	for (i = 0; i < b->count; i++) {
+		node = &b->nodes[i];
+		if (node->version != first->version ||
+		    node->farm.swap != FARM_IDLE ||
+		    node->farm.stored != node->version ||
+		    !farm_node_has_told(node))
+			return false;
+	}
+	return true;
+}
+
+static bool
+are_cut(struct bench *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->count; i++)
+		if (b->nodes[i].live)
+			return false;
+	return true;
+}
+
+static bool
+has_line(struct bench *b)
+{
+	struct evbuffer_ptr at =
+	    evbuffer_search_eol(b->input, NULL, NULL, EVBUFFER_EOL_LF);
+
+	return at.pos >= 0 || b->over;
+}
+
+/* --- what is counted ----------------------------------------------------- */
+
+static void
+count(const struct bench *b, struct store_etcd_counts *sum)
+{
+	struct store_etcd_counts one;
+	size_t i;
+
+	*sum = b->all.closed;
+	for (i = 0; i < b->count; i++) {
+		if (b->nodes[i].store == NULL)
+			continue;
+		store_etcd_count(b->nodes[i].store, &one);
+		sum->calls += one.calls;
+		sum->failures += one.failures;
+		sum->events += one.events;
+		sum->bytes_in += one.bytes_in;
+		sum->bytes_out += one.bytes_out;
+		sum->connects += one.connects;
+	}
+}
+
+static double
+cpu_ms(void)
+{
+	struct rusage usage;
+
+	(void)getrusage(RUSAGE_SELF, &usage);
+	return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e3 +
+	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e3;
+}
+
+static long
+resident_kib(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	long size, resident = 0;
+
+	if (file != NULL && fscanf(file, "%ld %ld", &size, &resident) != 2)
+		resident = 0;
+	if (file != NULL)
+		(void)fclose(file);
+	return resident * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+static void
+say_values(const char *name, double *values, size_t values_count)
+{
+	double half, most, all;
+
+	if (values_count == 0)
+		return;
+	half = bench_quantile(values, values_count, 0.5);
+	most = bench_quantile(values, values_count, 0.99);
+	all = bench_quantile(values, values_count, 1);
+	printf(", \"%s\": {\"p50\": %.3f, \"p99\": %.3f, \"max\": %.3f}", name,
+	    half, most, all);
+}
+
+/* What became of the farm's wishes and troubles so far. */
+static void
+say_counts(const struct bench *b)
+{
+	const struct farm_nodes *all = &b->all;
+	struct store_etcd_counts sum;
+
+	count(b, &sum);
+	printf(", \"calls\": %" PRIu64 ", \"failures\": %" PRIu64
+	       ", \"events\": %" PRIu64 ", \"bytes_in\": %" PRIu64
+	       ", \"bytes_out\": %" PRIu64 ", \"connects\": %" PRIu64,
+	    sum.calls, sum.failures, sum.events, sum.bytes_in, sum.bytes_out,
+	    sum.connects);
+	printf(", \"stales\": %" PRIu64 ", \"untolds\": %" PRIu64
+	       ", \"lists\": %" PRIu64 ", \"swapped\": %" PRIu64
+	       ", \"conflicts\": %" PRIu64 ", \"refused\": %" PRIu64
+	       ", \"unknown\": %" PRIu64 ", \"cpu_ms\": %.0f",
+	    all->stales, all->untolds, all->lists, all->swaps[STORE_SWAPPED],
+	    all->swaps[STORE_CONFLICTED], all->swaps[STORE_REFUSED],
+	    all->swaps[STORE_UNKNOWN], cpu_ms());
+}
+
+/* A sentence of ours, or of etcd's, as a string of JSON. */
+static void
+say_why(struct bench *b)
+{
+	const char *at;
+
+	printf(", \"why\": \"");
+	for (at = b->all.why; *at != '\0'; at++)
+		if (*at >= ' ' && *at != '"' && *at != '\\')
+			(void)putchar(*at);
+	(void)putchar('"');
+	b->all.why[0] = '\0';
+}
+
+/* --- what is done -------------------------------------------------------- */
+
+/* The times at which nodes went live, and how many did. */
+static void
+say_live(struct bench *b, uint64_t from)
+{
+	double *values = b->pairs;
+	size_t i, live = 0;
+
+	for (i = 0; i < b->count; i++)
+		if (b->nodes[i].live)
+			values[live++] = ms_between(from, b->nodes[i].live_at);
+	printf(", \"live\": %zu", live);
+	say_values("in_step", values, live);
+}
+
+static void
+do_open(struct bench *b)
+{
+	uint64_t from = bench_now();
+	bool settled;
+	size_t i;
+
+	for (i = 0; i < b->count; i++)
+		farm_node_open(&b->nodes[i]);
+	printf("{\"opened\": %.3f", ms_between(from, bench_now()));
+	settled = wait_for(b, are_settled, PATIENCE);
+	printf(", \"settled\": %s, \"ms\": %.3f", settled ? "true" : "false",
+	    ms_between(from, bench_now()));
+	say_live(b, from);
+}
+
+static void
+do_close(struct bench *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->count; i++)
+		farm_node_close(&b->nodes[i]);
+	printf("{\"closed\": %zu", b->count);
+}
+
+static void
+do_back(struct bench *b)
+{
+	bool settled = wait_for(b, are_settled, PATIENCE);
+
+	printf("{\"settled\": %s, \"now\": %.3f", settled ? "true" : "false",
+	    (double)bench_now() / 1e6);
+	say_live(b, 0);
+}
+
+/* False: all gave up waiting for something. */
+static bool
+settle(struct bench *b)
+{
+	uint64_t version;
+
+	do {
+		if (!wait_for(b, are_settled, PATIENCE))
+			return false;
+		version = b->nodes[0].version;
+		pause_for(b, 0.2 + randombytes_uniform(400) / 1e3);
+	} while (b->nodes[0].version != version || !are_settled(b));
+	return true;
+}
+
+/* Of the version that is waited for. */
+static double
+note_pairs(struct bench *b, uint64_t from)
+{
+	double last = 0, ms;
+	size_t i;
+
+	for (i = 0; i < b->count; i++) {
+		ms = ms_between(
+		    from, b->nodes[i].version_at[b->version % FARM_NODE_KEPT]);
+		b->pairs[b->pair_count++] = ms;
+		last = ms > last ? ms : last;
+	}
+	return last;
+}
+
+static void
+wish(struct bench *b, bool revoke)
+{
+	struct farm_node *node =
+	    &b->nodes[randombytes_uniform((uint32_t)b->count)];
+	const struct stek_key *key =
+	    stek_set_sealing(&node->farm.set, time(NULL));
+	uint8_t name[STEK_NAME_LEN];
+
+	if (!revoke || key == NULL) {
+		farm_node_rotate(node, true);
+		return;
+	}
+	memcpy(name, key->name, sizeof(name));
+	farm_node_revoke(node, name);
+}
+
+static bool
+run_round(struct bench *b, bool revoke)
+{
+	uint64_t from;
+
+	if (!settle(b))
+		return false;
+	b->version = b->nodes[0].version + 1;
+	from = bench_now();
+	wish(b, revoke);
+	if (!wait_for(b, have_version, PATIENCE) ||
+	    !wait_for(b, have_told, PATIENCE))
+		return false;
+	b->told[b->rounds] = ms_between(from, bench_now());
+	b->last[b->rounds] = note_pairs(b, from);
+	if (!revoke) {
+		b->version++;
+		if (!wait_for(b, have_version, PATIENCE))
+			return false;
+		b->sealed[b->rounds] = ms_between(from, bench_now());
+	}
+	b->rounds++;
+	return true;
+}
+
+static void
+do_rounds(struct bench *b, size_t rounds, bool revoke)
+{
+	b->rounds = b->pair_count = 0;
+	while (b->rounds < rounds && b->rounds < ROUNDS_MAX &&
+	       run_round(b, revoke))
+		;
+	printf("{\"rounds\": %zu", b->rounds);
+	say_values("applied", b->pairs, b->pair_count);
+	say_values("last", b->last, b->rounds);
+	say_values("told", b->told, b->rounds);
+	if (!revoke)
+		say_values("sealed", b->sealed, b->rounds);
+}
+
+static void
+do_rest(struct bench *b, size_t seconds)
+{
+	struct store_etcd_counts before, after;
+	double cpu, passed;
+	uint64_t from;
+
+	(void)settle(b);
+	count(b, &before);
+	cpu = cpu_ms();
+	from = bench_now();
+	pause_for(b, (double)seconds);
+	passed = ms_between(from, bench_now()) / 1e3 * (double)b->count;
+	count(b, &after);
+	printf("{\"requests_s\": %.3f, \"in_s\": %.1f, \"out_s\": %.1f, "
+	       "\"cpu_us_s\": %.1f, \"failed\": %" PRIu64,
+	    (double)(after.calls - before.calls) / passed,
+	    (double)(after.bytes_in - before.bytes_in) / passed,
+	    (double)(after.bytes_out - before.bytes_out) / passed,
+	    (cpu_ms() - cpu) * 1e3 / passed, after.failures - before.failures);
+}
+
+static void
+do_line(struct bench *b, const char *line)
+{
+	char word[16];
+	size_t number = 0;
+
+	if (sscanf(line, "%15s %zu", word, &number) < 1)
+		return;
+	if (strcmp(word, "open") == 0)
+		do_open(b);
+	else if (strcmp(word, "close") == 0)
+		do_close(b);
+	else if (strcmp(word, "mint") == 0)
+		do_rounds(b, number, false);
+	else if (strcmp(word, "revoke") == 0)
+		do_rounds(b, number, true);
+	else if (strcmp(word, "rest") == 0)
+		do_rest(b, number);
+	else if (strcmp(word, "cut") == 0)
+		printf("{\"cut\": %s",
+		    wait_for(b, are_cut, PATIENCE) ? "true" : "false");
+	else if (strcmp(word, "back") == 0)
+		do_back(b);
+	else
+		printf("{\"kib\": %ld", resident_kib());
+	say_counts(b);
+	say_why(b);
+	printf("}\n");
+	(void)fflush(stdout);
+}
+
+/* --- the program --------------------------------------------------------- */
+
+static void
+on_input(evutil_socket_t fd, short what, void *arg)
+{
+	struct bench *b = arg;
+
+	(void)what;
+	if (evbuffer_read(b->input, fd, 4096) <= 0)
+		b->over = true;
+}
+
+static void
+allow_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		err(1, "getrlimit");
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		err(1, "setrlimit");
+}
+
+static void
+init(struct bench *b, char **argv, size_t endpoints)
+{
+	struct farm_nodes *all = &b->all;
+	size_t i;
+
+	all->base = event_base_new();
+	all->name = "bench";
+	all->store = (struct store_etcd_conf) {.ca = argv[1],
+	    .cert = argv[2],
+	    .key = argv[3],
+	    .user = "",
+	    .password = "",
+	    .prefix = "/stek/bench/",
+	    .endpoints = (const char *const *)argv + 5,
+	    .endpoint_count = endpoints};
+	stek_policy_default(&all->farm.policy);
+	all->farm.postpone = FARM_WAIT;
+	all->farm.mint = true;
+	all->found = stek_set_new();
+	all->view = stek_set_new();
+	b->input = evbuffer_new();
+	b->count = strtoul(argv[4], NULL, 10);
+	b->nodes = calloc(b->count, sizeof(*b->nodes));
+	b->pairs = calloc(b->count * ROUNDS_MAX, sizeof(*b->pairs));
+	if (all->base == NULL || all->found == NULL || all->view == NULL ||
+	    b->input == NULL || b->count == 0 || b->nodes == NULL ||
+	    b->pairs == NULL)
+		errx(1, "no memory, or no nodes");
+	randombytes_buf(all->farm_key, sizeof(all->farm_key));
+	for (i = 0; i < b->count; i++)
+		farm_node_init(&b->nodes[i], all, i);
+}
+
+static void
+serve(struct bench *b)
+{
+	struct timeval tick = {0, TICK_US};
+	struct event *input, *ticks;
+	char *line;
+
+	input = event_new(
+	    b->all.base, STDIN_FILENO, EV_READ | EV_PERSIST, on_input, b);
+	ticks = event_new(b->all.base, -1, EV_PERSIST, on_tick, b);
+	if (input == NULL || ticks == NULL || event_add(input, NULL) < 0 ||
+	    event_add(ticks, &tick) < 0)
+		errx(1, "no events");
+	while (!b->over) {
+		(void)wait_for(b, has_line, 86400);
+		while ((line = evbuffer_readln(
+		            b->input, NULL, EVBUFFER_EOL_LF)) != NULL) {
+			do_line(b, line);
+			free(line);
+		}
+	}
+	event_free(input);
+	event_free(ticks);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct bench b;
+	size_t i;
+
+	if (argc < 6 || sodium_init() < 0)
+		errx(2, "usage: bench-farm CA CERT KEY NODES ENDPOINT...");
+	allow_files();
+	init(&b, argv, (size_t)argc - 5);
+	serve(&b);
+	for (i = 0; i < b.count; i++)
+		farm_node_free(&b.nodes[i]);
+	stek_set_free(b.all.found);
+	stek_set_free(b.all.view);
+	evbuffer_free(b.input);
+	event_base_free(b.all.base);
+	free(b.nodes);
+	free(b.pairs);
+	return 0;
+}

@@ -3,7 +3,7 @@
  * Many nodes of one farm on a real etcd, in one process and on one event loop,
  * moved by lines on standard input; each is answered by one JSON object:
  *
- *	open		all at once, and until all are in step
+ *	open N		so many a second, or all at once, until all are in step
  *	close		all at once
  *	mint N		an operator's rotations, one after another
  *	revoke N	ditto, of the key that seals
@@ -16,7 +16,9 @@
  * first byte of the change was given to a store.  A key counts as applied at a
  * node once it is in the node's ring.
  *
- * usage: bench-farm CA CERT KEY NODES ENDPOINT...
+ * usage: bench-farm CA CERT KEY PASSWORD NODES ENDPOINT...
+ *
+ * PASSWORD is a file with that of the user "farm", or "".
  *
  * Never here: goals; etcd's own processes (farm.py).
  */
@@ -275,15 +277,26 @@ say_live(struct bench *b, uint64_t from)
 	say_values("in_step", values, live);
 }
 
+/* So many a second; 0: all at once. */
 static void
-do_open(struct bench *b)
+open_all(struct bench *b, size_t rate)
+{
+	size_t i, some = rate / 20 + 1;
+
+	for (i = 0; i < b->count; i++) {
+		farm_node_open(&b->nodes[i]);
+		if (rate > 0 && i % some == some - 1)
+			pause_for(b, (double)some / (double)rate);
+	}
+}
+
+static void
+do_open(struct bench *b, size_t rate)
 {
 	uint64_t from = bench_now();
 	bool settled;
-	size_t i;
 
-	for (i = 0; i < b->count; i++)
-		farm_node_open(&b->nodes[i]);
+	open_all(b, rate);
 	printf("{\"opened\": %.3f", ms_between(from, bench_now()));
 	settled = wait_for(b, are_settled, PATIENCE);
 	printf(", \"settled\": %s, \"ms\": %.3f", settled ? "true" : "false",
@@ -430,7 +443,7 @@ do_line(struct bench *b, const char *line)
 	if (sscanf(line, "%15s %zu", word, &number) < 1)
 		return;
 	if (strcmp(word, "open") == 0)
-		do_open(b);
+		do_open(b, number);
 	else if (strcmp(word, "close") == 0)
 		do_close(b);
 	else if (strcmp(word, "mint") == 0)
@@ -476,6 +489,21 @@ allow_files(void)
 		err(1, "setrlimit");
 }
 
+static const char *
+read_password(const char *path)
+{
+	static char password[64];
+	FILE *file;
+
+	if (path[0] == '\0')
+		return "";
+	file = fopen(path, "r");
+	if (file == NULL || fgets(password, sizeof(password), file) == NULL)
+		err(1, "%s", path);
+	(void)fclose(file);
+	return password;
+}
+
 static void
 init(struct bench *b, char **argv, size_t endpoints)
 {
@@ -487,10 +515,10 @@ init(struct bench *b, char **argv, size_t endpoints)
 	all->store = (struct store_etcd_conf) {.ca = argv[1],
 	    .cert = argv[2],
 	    .key = argv[3],
-	    .user = "",
-	    .password = "",
+	    .user = argv[4][0] != '\0' ? "farm" : "",
+	    .password = read_password(argv[4]),
 	    .prefix = "/stek/bench/",
-	    .endpoints = (const char *const *)argv + 5,
+	    .endpoints = (const char *const *)argv + 6,
 	    .endpoint_count = endpoints};
 	stek_policy_default(&all->farm.policy);
 	all->farm.postpone = FARM_WAIT;
@@ -498,7 +526,7 @@ init(struct bench *b, char **argv, size_t endpoints)
 	all->found = stek_set_new();
 	all->view = stek_set_new();
 	b->input = evbuffer_new();
-	b->count = strtoul(argv[4], NULL, 10);
+	b->count = strtoul(argv[5], NULL, 10);
 	b->nodes = calloc(b->count, sizeof(*b->nodes));
 	b->pairs = calloc(b->count * ROUNDS_MAX, sizeof(*b->pairs));
 	if (all->base == NULL || all->found == NULL || all->view == NULL ||
@@ -541,10 +569,11 @@ main(int argc, char **argv)
 	static struct bench b;
 	size_t i;
 
-	if (argc < 6 || sodium_init() < 0)
-		errx(2, "usage: bench-farm CA CERT KEY NODES ENDPOINT...");
+	if (argc < 7 || sodium_init() < 0)
+		errx(2, "usage: bench-farm CA CERT KEY PASSWORD NODES "
+		        "ENDPOINT...");
 	allow_files();
-	init(&b, argv, (size_t)argc - 5);
+	init(&b, argv, (size_t)argc - 6);
 	serve(&b);
 	for (i = 0; i < b.count; i++)
 		farm_node_free(&b.nodes[i]);

@@ -30,7 +30,7 @@ from farm import Farm, FarmError, Process       # noqa: E402
 BUILD = os.environ.get("STEK_BUILD", os.path.join(HERE, "..", "..", "build"))
 PREFIX = "/stek/bench/"
 HOST = "127.0.0.1"
-ROOT, USER = "root", "farm"
+ROOT, USER, PASSWORD = "root", "farm", "worthless"
 FILES = 65536
 GOAL_MS = 1000
 BYTES_IN = "etcd_network_client_grpc_received_bytes_total"
@@ -90,7 +90,7 @@ class Member(Etcd):
             "initial-advertise-peer-urls": self.peer_url,
             "listen-client-urls": self.url,
             "advertise-client-urls": self.url,
-            "listen-metrics-urls": self.metrics_url,
+            "bcrypt-cost": "4", "listen-metrics-urls": self.metrics_url,
             "cert-file": mine.cert, "key-file": mine.key,
             "trusted-ca-file": mine.ca, "peer-cert-file": mine.cert,
             "peer-key-file": mine.key, "peer-trusted-ca-file": mine.ca}
@@ -99,10 +99,22 @@ class Member(Etcd):
 
 
 class Proxy(Etcd):
-    """To etcd it is one client, with one certificate, whoever asks it."""
+    """
+    To etcd it is one client, with one certificate, whoever asks it; it takes
+    none that has a common name, so there are no users by certificates.
+    """
+
+    def __init__(self, cluster, name):
+        super().__init__(cluster, name)
+        self.user = cluster.authority.issue("user-proxy")
+
+    def serves(self):
+        """Without a user, who may be refused."""
+        got = self.cluster.ctl("get", PREFIX, at=self, check=False)
+        return got.returncode == 0 or "user name" in got.stderr
 
     def launch(self):
-        mine, user = self.mine, self.cluster.user
+        mine, user = self.mine, self.user
         self.run("etcd", "grpc-proxy", "start",
                  "--endpoints=" + ",".join(
                      member.url for member in self.cluster.members),
@@ -117,14 +129,15 @@ class Proxy(Etcd):
 class Cluster:
     """All members, and the proxy if there is one."""
 
-    def __init__(self, farm, members=3, proxy=False, data=None):
+    def __init__(self, farm, options, data=None):
         self.farm = farm
+        self.auth = options.auth
         self.authority = Authority(os.path.join(farm.folder, "authority"))
         self.root = self.authority.issue("user-root", ROOT)
         self.user = self.authority.issue("user-farm", USER)
         self.members = [Member(self, f"etcd{number}", data)
-                        for number in range(1, members + 1)]
-        self.proxy = Proxy(self, "proxy") if proxy else None
+                        for number in range(1, options.members + 1)]
+        self.proxy = Proxy(self, "proxy") if options.proxy else None
 
     @property
     def all(self):
@@ -150,13 +163,29 @@ class Cluster:
     def start(self):
         self.launch()
         self.wait_serves()
+        if self.auth != "none":
+            self.protect()
+
+    def protect(self):
         self.ctl("role", "add", USER)
         self.ctl("role", "grant-permission", USER, "readwrite", PREFIX,
                  "--prefix")
         for user in (ROOT, USER):
-            self.ctl("user", "add", user, "--no-password")
+            how = ["--interactive=false", f"{user}:{PASSWORD}"] \
+                if self.auth == "password" and user == USER \
+                else ["--no-password", user]
+            self.ctl("user", "add", *how)
             self.ctl("user", "grant-role", user, user)
         self.ctl("auth", "enable")
+
+    def password(self):
+        """The path of the nodes' password, or ""."""
+        if self.auth != "password":
+            return ""
+        path = os.path.join(self.farm.folder, "password")
+        with open(path, "w", encoding="ascii") as out:
+            out.write(PASSWORD)
+        return path
 
     def kill(self):
         for each in self.all:
@@ -199,7 +228,7 @@ class Nodes:
         self.home = os.path.join(cluster.farm.folder, "nodes")
         self.child = subprocess.Popen(
             [os.path.join(BUILD, "tests", "bench", "bench-farm"), user.ca,
-             user.cert, user.key, str(count),
+             user.cert, user.key, cluster.password(), str(count),
              *(each.url for each in cluster.entrances)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
@@ -230,6 +259,13 @@ class Nodes:
             self.child.wait()
 
 
+def busy():
+    """Seconds in which this host's cores had work, of all its processes."""
+    with open("/proc/stat", encoding="ascii") as stat:
+        times = [int(text) for text in stat.readline().split()[1:9]]
+    return (sum(times) - times[3] - times[4]) / os.sysconf("SC_CLK_TCK")
+
+
 def spent(before, after, names):
     return {name: after[name] - before[name] for name in names}
 
@@ -242,12 +278,16 @@ def phase(cluster, nodes, line, say, fresh=False):
     """A command, what it counted, and what it cost everyone."""
     etcd = cluster.used()
     before = nodes.do("size")
+    began, worked = time.monotonic(), busy()
     got = nodes.do(line)
+    passed, worked = time.monotonic() - began, busy() - worked
     after = cluster.used()
     got["spent"] = spent(before, got, COUNTS)
     got["cpu"] = {"nodes": (got["cpu_ms"] - before["cpu_ms"]) / 1e3,
                   "etcd": after["cpu"] - (0 if fresh else etcd["cpu"]),
                   "proxy": after["proxy_cpu"] - etcd["proxy_cpu"]}
+    got["others"] = (worked - sum(got["cpu"].values())) / passed
+    got["busy"] = {name: used / passed for name, used in got["cpu"].items()}
     say(line, got)
     return got
 
@@ -258,7 +298,7 @@ def measure(options, count, say):
     data = tempfile.mkdtemp(dir="/var/tmp") if options.disk else None
     try:
         with Farm() as farm:
-            cluster = Cluster(farm, options.members, options.proxy, data)
+            cluster = Cluster(farm, options, data)
             cluster.start()
             with Nodes(cluster, count) as nodes:
                 figures = run(options, cluster, nodes, count, say)
@@ -432,6 +472,8 @@ def parse():
                         help="three minutes at most: no restarts of etcd")
     parser.add_argument("--proxy", action="store_true",
                         help="through etcd's grpc-proxy")
+    parser.add_argument("--auth", choices=("cn", "password", "none"),
+                        help="by certificates, unless there is a proxy")
     parser.add_argument("--disk", action="store_true",
                         help="etcd's data in /var/tmp, not in memory")
     parser.add_argument("--members", type=int, default=3)
@@ -440,6 +482,7 @@ def parse():
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("nodes", type=int, nargs="*")
     options = parser.parse_args()
+    options.auth = options.auth or ("none" if options.proxy else "cn")
     options.nodes = options.nodes or [10, 100, 1000]
     return options
 
@@ -456,7 +499,7 @@ def main():
         if options.verbose:
             print(name, json.dumps(got), flush=True)
     where = "on disk" if options.disk else "in memory"
-    print(f"A farm on {options.members} etcd with TLS and authentication, "
+    print(f"A farm on {options.members} etcd with TLS, users: {options.auth}, "
           f"data {where}{', through one grpc-proxy' if options.proxy else ''};"
           f" {options.rounds} rounds; {os.cpu_count()} cores for all",
           flush=True)

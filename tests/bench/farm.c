@@ -35,34 +35,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bench.h"
-#include "farm_node.h"
+#include "farm_bench.h"
 
-#define TICK_US    2000 /* between two looks at what is waited for */
-#define PATIENCE   180 /* s */
-#define ROUNDS_MAX 200
-
-struct bench {
-	struct farm_nodes all;
-	struct farm_node *nodes;
-	size_t count;
-	struct evbuffer *input;
-	bool over; /* no more input */
-	bool (*done)(struct bench *); /* what is waited for */
-	uint64_t version; /* ditto: that all should have */
-	uint64_t deadline;
-	bool met;
-	double *pairs; /* of (node, round), ms */
-	size_t pair_count;
-	double told[ROUNDS_MAX], last[ROUNDS_MAX], sealed[ROUNDS_MAX];
-	size_t rounds;
-};
-
-static double
-ms_between(uint64_t from, uint64_t to)
-{
-	return to < from ? 0 : (double)(to - from) / 1e6;
-}
+#define TICK_US  2000 /* between two looks at what is waited for */
+#define PATIENCE 180 /* s */
 
 /* --- waiting ------------------------------------------------------------- */
 
@@ -166,116 +142,7 @@ has_line(struct bench *b)
 	return at.pos >= 0 || b->over;
 }
 
-/* --- what is counted ----------------------------------------------------- */
-
-static void
-count(const struct bench *b, struct store_etcd_counts *sum)
-{
-	struct store_etcd_counts one;
-	size_t i;
-
-	*sum = b->all.closed;
-	for (i = 0; i < b->count; i++) {
-		if (b->nodes[i].store == NULL)
-			continue;
-		store_etcd_count(b->nodes[i].store, &one);
-		sum->calls += one.calls;
-		sum->failures += one.failures;
-		sum->events += one.events;
-		sum->bytes_in += one.bytes_in;
-		sum->bytes_out += one.bytes_out;
-		sum->connects += one.connects;
-	}
-}
-
-static double
-cpu_ms(void)
-{
-	struct rusage usage;
-
-	(void)getrusage(RUSAGE_SELF, &usage);
-	return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e3 +
-	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e3;
-}
-
-static long
-resident_kib(void)
-{
-	FILE *file = fopen("/proc/self/statm", "r");
-	long size, resident = 0;
-
-	if (file != NULL && fscanf(file, "%ld %ld", &size, &resident) != 2)
-		resident = 0;
-	if (file != NULL)
-		(void)fclose(file);
-	return resident * (sysconf(_SC_PAGESIZE) / 1024);
-}
-
-static void
-say_values(const char *name, double *values, size_t values_count)
-{
-	double half, most, all;
-
-	if (values_count == 0)
-		return;
-	half = bench_quantile(values, values_count, 0.5);
-	most = bench_quantile(values, values_count, 0.99);
-	all = bench_quantile(values, values_count, 1);
-	printf(", \"%s\": {\"p50\": %.3f, \"p99\": %.3f, \"max\": %.3f}", name,
-	    half, most, all);
-}
-
-/* What became of the farm's wishes and troubles so far. */
-static void
-say_counts(const struct bench *b)
-{
-	const struct farm_nodes *all = &b->all;
-	struct store_etcd_counts sum;
-
-	count(b, &sum);
-	printf(", \"calls\": %" PRIu64 ", \"failures\": %" PRIu64
-	       ", \"events\": %" PRIu64 ", \"bytes_in\": %" PRIu64
-	       ", \"bytes_out\": %" PRIu64 ", \"connects\": %" PRIu64,
-	    sum.calls, sum.failures, sum.events, sum.bytes_in, sum.bytes_out,
-	    sum.connects);
-	printf(", \"stales\": %" PRIu64 ", \"untolds\": %" PRIu64
-	       ", \"lists\": %" PRIu64 ", \"swapped\": %" PRIu64
-	       ", \"conflicts\": %" PRIu64 ", \"refused\": %" PRIu64
-	       ", \"unknown\": %" PRIu64 ", \"cpu_ms\": %.0f",
-	    all->stales, all->untolds, all->lists, all->swaps[STORE_SWAPPED],
-	    all->swaps[STORE_CONFLICTED], all->swaps[STORE_REFUSED],
-	    all->swaps[STORE_UNKNOWN], cpu_ms());
-}
-
-/* A sentence of ours, or of etcd's, as a string of JSON. */
-static void
-say_why(struct bench *b)
-{
-	const char *at;
-
-	printf(", \"why\": \"");
-	for (at = b->all.why; *at != '\0'; at++)
-		if (*at >= ' ' && *at != '"' && *at != '\\')
-			(void)putchar(*at);
-	(void)putchar('"');
-	b->all.why[0] = '\0';
-}
-
 /* --- what is done -------------------------------------------------------- */
-
-/* The times at which nodes went live, and how many did. */
-static void
-say_live(struct bench *b, uint64_t from)
-{
-	double *values = b->pairs;
-	size_t i, live = 0;
-
-	for (i = 0; i < b->count; i++)
-		if (b->nodes[i].live)
-			values[live++] = ms_between(from, b->nodes[i].live_at);
-	printf(", \"live\": %zu", live);
-	say_values("in_step", values, live);
-}
 
 /* So many a second; 0: all at once. */
 static void
@@ -297,11 +164,11 @@ do_open(struct bench *b, size_t rate)
 	bool settled;
 
 	open_all(b, rate);
-	printf("{\"opened\": %.3f", ms_between(from, bench_now()));
+	printf("{\"opened\": %.3f", bench_ms(from, bench_now()));
 	settled = wait_for(b, are_settled, PATIENCE);
 	printf(", \"settled\": %s, \"ms\": %.3f", settled ? "true" : "false",
-	    ms_between(from, bench_now()));
-	say_live(b, from);
+	    bench_ms(from, bench_now()));
+	bench_say_live(b, from);
 }
 
 static void
@@ -321,7 +188,7 @@ do_back(struct bench *b)
 
 	printf("{\"settled\": %s, \"now\": %.3f", settled ? "true" : "false",
 	    (double)bench_now() / 1e6);
-	say_live(b, 0);
+	bench_say_live(b, 0);
 }
 
 /* False: all gave up waiting for something. */
@@ -347,7 +214,7 @@ note_pairs(struct bench *b, uint64_t from)
 	size_t i;
 
 	for (i = 0; i < b->count; i++) {
-		ms = ms_between(
+		ms = bench_ms(
 		    from, b->nodes[i].version_at[b->version % FARM_NODE_KEPT]);
 		b->pairs[b->pair_count++] = ms;
 		last = ms > last ? ms : last;
@@ -385,13 +252,13 @@ run_round(struct bench *b, bool revoke)
 	if (!wait_for(b, have_version, PATIENCE) ||
 	    !wait_for(b, have_told, PATIENCE))
 		return false;
-	b->told[b->rounds] = ms_between(from, bench_now());
+	b->told[b->rounds] = bench_ms(from, bench_now());
 	b->last[b->rounds] = note_pairs(b, from);
 	if (!revoke) {
 		b->version++;
 		if (!wait_for(b, have_version, PATIENCE))
 			return false;
-		b->sealed[b->rounds] = ms_between(from, bench_now());
+		b->sealed[b->rounds] = bench_ms(from, bench_now());
 	}
 	b->rounds++;
 	return true;
@@ -405,11 +272,11 @@ do_rounds(struct bench *b, size_t rounds, bool revoke)
 	       run_round(b, revoke))
 		;
 	printf("{\"rounds\": %zu", b->rounds);
-	say_values("applied", b->pairs, b->pair_count);
-	say_values("last", b->last, b->rounds);
-	say_values("told", b->told, b->rounds);
+	bench_say_values("applied", b->pairs, b->pair_count);
+	bench_say_values("last", b->last, b->rounds);
+	bench_say_values("told", b->told, b->rounds);
 	if (!revoke)
-		say_values("sealed", b->sealed, b->rounds);
+		bench_say_values("sealed", b->sealed, b->rounds);
 }
 
 static void
@@ -420,18 +287,19 @@ do_rest(struct bench *b, size_t seconds)
 	uint64_t from;
 
 	(void)settle(b);
-	count(b, &before);
-	cpu = cpu_ms();
+	bench_count(b, &before);
+	cpu = bench_cpu_ms();
 	from = bench_now();
 	pause_for(b, (double)seconds);
-	passed = ms_between(from, bench_now()) / 1e3 * (double)b->count;
-	count(b, &after);
+	passed = bench_ms(from, bench_now()) / 1e3 * (double)b->count;
+	bench_count(b, &after);
 	printf("{\"requests_s\": %.3f, \"in_s\": %.1f, \"out_s\": %.1f, "
 	       "\"cpu_us_s\": %.1f, \"failed\": %" PRIu64,
 	    (double)(after.calls - before.calls) / passed,
 	    (double)(after.bytes_in - before.bytes_in) / passed,
 	    (double)(after.bytes_out - before.bytes_out) / passed,
-	    (cpu_ms() - cpu) * 1e3 / passed, after.failures - before.failures);
+	    (bench_cpu_ms() - cpu) * 1e3 / passed,
+	    after.failures - before.failures);
 }
 
 static void
@@ -458,9 +326,8 @@ do_line(struct bench *b, const char *line)
 	else if (strcmp(word, "back") == 0)
 		do_back(b);
 	else
-		printf("{\"kib\": %ld", resident_kib());
-	say_counts(b);
-	say_why(b);
+		printf("{\"kib\": %ld", bench_resident_kib());
+	bench_say_counts(b);
 	printf("}\n");
 	(void)fflush(stdout);
 }

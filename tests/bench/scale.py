@@ -7,6 +7,9 @@ nodes are one process (farm.c), each with the client that stekd has.
 
     scale.py [--short] [--proxy] [--members N] [--disk] [--rounds N] [NODES...]
 
+Cores are shared by all etcd, the nodes and whatever else runs here, so the
+table says how they were; without anything else, see "others".
+
 Never here: goals that a slower machine would miss by right.
 """
 import argparse
@@ -14,249 +17,20 @@ import json
 import os
 import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 for folder in ("farm", "servers"):
     sys.path.insert(0, os.path.join(HERE, "..", folder))
 
-from authority import Authority     # noqa: E402
-from farm import Farm, FarmError, Process       # noqa: E402
+from farm import Farm               # noqa: E402
+from scale_etcd import Cluster      # noqa: E402
+from scale_nodes import Nodes       # noqa: E402
 
-BUILD = os.environ.get("STEK_BUILD", os.path.join(HERE, "..", "..", "build"))
-PREFIX = "/stek/bench/"
-HOST = "127.0.0.1"
-ROOT, USER, PASSWORD = "root", "farm", "worthless"
 FILES = 65536
 GOAL_MS = 1000
-BYTES_IN = "etcd_network_client_grpc_received_bytes_total"
-BYTES_OUT = "etcd_network_client_grpc_sent_bytes_total"
-
-
-class Etcd(Process):
-    """A member, or a proxy before all of them."""
-
-    def __init__(self, cluster, name):
-        super().__init__(cluster.farm, name)
-        self.cluster = cluster
-        self.url = f"https://{HOST}:{self.farm.port()}"
-        self.metrics_url = f"http://{HOST}:{self.farm.port()}"
-        self.mine = cluster.authority.issue(name, addresses=[HOST])
-
-    def launch(self):
-        raise NotImplementedError
-
-    def serves(self):
-        return self.cluster.ctl("get", PREFIX, at=self,
-                                check=False).returncode == 0
-
-    def wait_serves(self):
-        self.wait(self.serves, f"{self.name} serves", patience=60, pause=0.05)
-
-    def kill(self):
-        """As by a power cut."""
-        self.child.kill()
-        self.child.wait()
-
-    def metrics(self):
-        """Sums over all labels, by name."""
-        sums = {}
-        with urllib.request.urlopen(self.metrics_url + "/metrics",
-                                    timeout=30) as lines:
-            for line in lines.read().decode().splitlines():
-                if line and not line.startswith("#"):
-                    name, _, value = line.rpartition(" ")
-                    name = name.partition("{")[0]
-                    sums[name] = sums.get(name, 0) + float(value)
-        return sums
-
-
-class Member(Etcd):
-    def __init__(self, cluster, name, data):
-        super().__init__(cluster, name)
-        self.peer_url = f"https://{HOST}:{self.farm.port()}"
-        self.data = os.path.join(data or self.home, name)
-
-    def launch(self):
-        mine = self.mine
-        options = {
-            "name": self.name, "data-dir": self.data, "logger": "zap",
-            "initial-cluster": self.cluster.peers(),
-            "listen-peer-urls": self.peer_url,
-            "initial-advertise-peer-urls": self.peer_url,
-            "listen-client-urls": self.url,
-            "advertise-client-urls": self.url,
-            "bcrypt-cost": "4", "listen-metrics-urls": self.metrics_url,
-            "cert-file": mine.cert, "key-file": mine.key,
-            "trusted-ca-file": mine.ca, "peer-cert-file": mine.cert,
-            "peer-key-file": mine.key, "peer-trusted-ca-file": mine.ca}
-        self.run("etcd", "--client-cert-auth", "--peer-client-cert-auth",
-                 *(f"--{name}={value}" for name, value in options.items()))
-
-
-class Proxy(Etcd):
-    """
-    To etcd it is one client, with one certificate, whoever asks it; it takes
-    none that has a common name, so there are no users by certificates.
-    """
-
-    def __init__(self, cluster, name):
-        super().__init__(cluster, name)
-        self.user = cluster.authority.issue("user-proxy")
-
-    def serves(self):
-        """Without a user, who may be refused."""
-        got = self.cluster.ctl("get", PREFIX, at=self, check=False)
-        return got.returncode == 0 or "user name" in got.stderr
-
-    def launch(self):
-        mine, user = self.mine, self.user
-        self.run("etcd", "grpc-proxy", "start",
-                 "--endpoints=" + ",".join(
-                     member.url for member in self.cluster.members),
-                 "--listen-addr=" + self.url.partition("//")[2],
-                 "--metrics-addr=" + self.metrics_url,
-                 "--data-dir=" + self.path("data"),
-                 "--cacert=" + user.ca, "--cert=" + user.cert,
-                 "--key=" + user.key, "--cert-file=" + mine.cert,
-                 "--key-file=" + mine.key, "--trusted-ca-file=" + mine.ca)
-
-
-class Cluster:
-    """All members, and the proxy if there is one."""
-
-    def __init__(self, farm, options, data=None):
-        self.farm = farm
-        self.auth = options.auth
-        self.authority = Authority(os.path.join(farm.folder, "authority"))
-        self.root = self.authority.issue("user-root", ROOT)
-        self.user = self.authority.issue("user-farm", USER)
-        self.members = [Member(self, f"etcd{number}", data)
-                        for number in range(1, options.members + 1)]
-        self.proxy = Proxy(self, "proxy") if options.proxy else None
-
-    @property
-    def all(self):
-        return self.members + ([self.proxy] if self.proxy else [])
-
-    @property
-    def entrances(self):
-        """What nodes connect to."""
-        return [self.proxy] if self.proxy else self.members
-
-    def peers(self):
-        return ",".join(f"{member.name}={member.peer_url}"
-                        for member in self.members)
-
-    def launch(self):
-        for each in self.all:
-            each.launch()
-
-    def wait_serves(self):
-        for each in self.all:
-            each.wait_serves()
-
-    def start(self):
-        self.launch()
-        self.wait_serves()
-        if self.auth != "none":
-            self.protect()
-
-    def protect(self):
-        self.ctl("role", "add", USER)
-        self.ctl("role", "grant-permission", USER, "readwrite", PREFIX,
-                 "--prefix")
-        for user in (ROOT, USER):
-            how = ["--interactive=false", f"{user}:{PASSWORD}"] \
-                if self.auth == "password" and user == USER \
-                else ["--no-password", user]
-            self.ctl("user", "add", *how)
-            self.ctl("user", "grant-role", user, user)
-        self.ctl("auth", "enable")
-
-    def password(self):
-        """The path of the nodes' password, or ""."""
-        if self.auth != "password":
-            return ""
-        path = os.path.join(self.farm.folder, "password")
-        with open(path, "w", encoding="ascii") as out:
-            out.write(PASSWORD)
-        return path
-
-    def kill(self):
-        for each in self.all:
-            each.kill()
-
-    def ctl(self, *args, at=None, check=True):
-        """etcdctl, as root."""
-        at = at or self.members[0]
-        got = subprocess.run(
-            ["etcdctl", "--endpoints=" + at.url, "--cacert=" + self.root.ca,
-             "--cert=" + self.root.cert, "--key=" + self.root.key,
-             "--command-timeout=5s", *args], capture_output=True, text=True,
-            check=False, timeout=60, env={**os.environ, "ETCDCTL_API": "3"})
-        if check and got.returncode != 0:
-            raise FarmError(f"etcdctl {' '.join(args)}: {got.stdout}"
-                            f"{got.stderr}\n{at.logs()}")
-        return got
-
-    def used(self):
-        """Of members, and of the proxy: seconds, KiB, calls, bytes."""
-        every = [member.metrics() for member in self.members]
-        proxy = self.proxy.metrics() if self.proxy else {}
-
-        def total(name):
-            return sum(one.get(name, 0) for one in every)
-        return {"cpu": total("process_cpu_seconds_total"),
-                "kib": total("process_resident_memory_bytes") / 1024,
-                "calls": total("grpc_server_started_total"),
-                "in": total(BYTES_IN), "out": total(BYTES_OUT),
-                "proxy_cpu": proxy.get("process_cpu_seconds_total", 0),
-                "proxy_kib": proxy.get("process_resident_memory_bytes",
-                                       0) / 1024}
-
-
-class Nodes:
-    """farm.c at work."""
-
-    def __init__(self, cluster, count):
-        user = cluster.user
-        self.home = os.path.join(cluster.farm.folder, "nodes")
-        self.child = subprocess.Popen(
-            [os.path.join(BUILD, "tests", "bench", "bench-farm"), user.ca,
-             user.cert, user.key, cluster.password(), str(count),
-             *(each.url for each in cluster.entrances)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def send(self, line):
-        self.child.stdin.write(line + "\n")
-        self.child.stdin.flush()
-
-    def answer(self):
-        line = self.child.stdout.readline()
-        if not line:
-            raise FarmError(f"the nodes ended with {self.child.wait()}")
-        return json.loads(line)
-
-    def do(self, line):
-        self.send(line)
-        return self.answer()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_exc):
-        self.child.stdin.close()
-        self.child.stdout.close()
-        try:
-            self.child.wait(30)
-        except subprocess.TimeoutExpired:
-            self.child.kill()
-            self.child.wait()
 
 
 def busy():
@@ -274,7 +48,7 @@ COUNTS = ("calls", "failures", "connects", "stales", "untolds", "lists",
           "swapped", "conflicts", "unknown", "refused")
 
 
-def phase(cluster, nodes, line, say, fresh=False):
+def phase(cluster, nodes, line, say):
     """A command, what it counted, and what it cost everyone."""
     etcd = cluster.used()
     before = nodes.do("size")
@@ -284,7 +58,7 @@ def phase(cluster, nodes, line, say, fresh=False):
     after = cluster.used()
     got["spent"] = spent(before, got, COUNTS)
     got["cpu"] = {"nodes": (got["cpu_ms"] - before["cpu_ms"]) / 1e3,
-                  "etcd": after["cpu"] - (0 if fresh else etcd["cpu"]),
+                  "etcd": after["cpu"] - etcd["cpu"],
                   "proxy": after["proxy_cpu"] - etcd["proxy_cpu"]}
     got["others"] = (worked - sum(got["cpu"].values())) / passed
     got["busy"] = {name: used / passed for name, used in got["cpu"].items()}
@@ -315,7 +89,7 @@ def run(options, cluster, nodes, count, say):
     def step(name, line):
         figures[name] = phase(cluster, nodes, line,
                               lambda _, got: say(name, got))
-    step("first", "open")
+    step("first", f"open {options.rate}")
     if figures["first"]["settled"]:
         step("mint", f"mint {options.rounds}")
         step("revoke", f"revoke {options.rounds}")
@@ -327,7 +101,7 @@ def run(options, cluster, nodes, count, say):
     figures["proxy_kib"] = used["proxy_kib"]
     nodes.do("close")
     time.sleep(2)
-    step("start", "open")
+    step("start", f"open {options.rate}")
     if not options.short:
         restart(cluster, nodes, figures, say)
         power_cut(cluster, nodes, figures, say)
@@ -410,6 +184,20 @@ def of_rest(name, digits=2, scale=1):
     return show
 
 
+def shares(figures):
+    """Of cores, while keys changed."""
+    got = figures.get("revoke")
+    if not got:
+        return "-"
+    return " / ".join(f"{got['busy'][name]:.2f}" for name in
+                      ("nodes", "etcd", "proxy")) + f" / {got['others']:.2f}"
+
+
+def lost(figures):
+    return sum(figures[name]["spent"]["connects"]
+               for name in ("mint", "revoke") if name in figures)
+
+
 def goal(figures):
     values = [figures[name]["applied"]["p99"] for name in ("mint", "revoke")
               if figures.get(name, {}).get("applied")]
@@ -429,14 +217,17 @@ ROWS = (
      lambda f: three(f, "mint", "told")),
     ("... and the key may seal everywhere, ms",
      lambda f: three(f, "mint", "sealed")),
+    ("connections lost meanwhile", lambda f: str(lost(f))),
+    ("cores: nodes / all etcd / proxy / others", shares),
     ("at rest: requests a second a node", of_rest("requests_s")),
     ("... bytes of messages a second, in", of_rest("in_s", 0)),
     ("... out", of_rest("out_s", 0)),
     ("... cores busy: nodes", of_rest("nodes_share")),
     ("... cores busy: all etcd", of_rest("etcd_share")),
     ("... cores busy: proxy", of_rest("proxy_share")),
-    ("resident, KiB a node: its client",
-     lambda f: f"{f['kib']:.0f}"),
+    ("... cores busy: others",
+     lambda f: f"{f['rest']['others']:.2f}" if "rest" in f else "-"),
+    ("resident, KiB a node: its client", lambda f: f"{f['kib']:.0f}"),
     ("... of all etcd together", lambda f: f"{f['etcd_node_kib']:.0f}"),
     ("... one etcd, MiB", lambda f: f"{f['etcd_kib'] / 1024:.0f}"),
     ("... proxy, MiB", lambda f: f"{f['proxy_kib'] / 1024:.0f}"),
@@ -450,9 +241,9 @@ ROWS = (
 def show_table(columns):
     width = max(len(name) for name, _ in ROWS)
     print("nodes".ljust(width) + "".join(
-        f"{figures['nodes']:>20,}" for figures in columns))
+        f"{figures['nodes']:>28,}" for figures in columns))
     for name, show in ROWS:
-        print(name.ljust(width) + "".join(f"{show(figures):>20}"
+        print(name.ljust(width) + "".join(f"{show(figures):>28}"
                                           for figures in columns))
 
 
@@ -477,12 +268,15 @@ def parse():
     parser.add_argument("--disk", action="store_true",
                         help="etcd's data in /var/tmp, not in memory")
     parser.add_argument("--members", type=int, default=3)
-    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=0)
+    parser.add_argument("--rate", type=int, default=0,
+                        help="nodes that start a second; 0: all at once")
     parser.add_argument("--rest", type=int, default=20, help="seconds")
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("nodes", type=int, nargs="*")
     options = parser.parse_args()
     options.auth = options.auth or ("none" if options.proxy else "cn")
+    options.rounds = options.rounds or (5 if options.short else 30)
     options.nodes = options.nodes or [10, 100, 1000]
     return options
 

@@ -47,6 +47,8 @@ def test_a_node_stays_in_the_farm_through_a_proxy(farm, auth):
     cluster.start()
     with Nodes(cluster, NODES) as nodes:
         assert nodes.do("open")["settled"]
+        failures = nodes.do("size")["failures"]
         time.sleep(LEASE + 8)
         assert live(cluster) == NODES
+        assert nodes.do("size")["failures"] == failures
         assert nodes.do("mint 1")["rounds"] == 1

@@ -8,7 +8,7 @@ nodes are one process (farm.c), each with the client that stekd has.
     scale.py [--short] [--proxy] [--members N] [--disk] [--rounds N] [NODES...]
 
 Cores are shared by all etcd, the nodes and whatever else runs here, so the
-table says how they were; without anything else, see "others".
+table says how they were: "others" are what is none of this.
 
 Never here: goals that a slower machine would miss by right.
 """
@@ -271,12 +271,13 @@ def parse():
     parser.add_argument("--rounds", type=int, default=0)
     parser.add_argument("--rate", type=int, default=0,
                         help="nodes that start a second; 0: all at once")
-    parser.add_argument("--rest", type=int, default=20, help="seconds")
+    parser.add_argument("--rest", type=int, default=0, help="seconds")
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("nodes", type=int, nargs="*")
     options = parser.parse_args()
     options.auth = options.auth or ("none" if options.proxy else "cn")
     options.rounds = options.rounds or (5 if options.short else 30)
+    options.rest = options.rest or (5 if options.short else 20)
     options.nodes = options.nodes or [10, 100, 1000]
     return options
 

@@ -28,6 +28,7 @@ struct call {
 	unsigned int ms;
 	size_t limit;
 	bool dead; /* ended or cancelled; not freed yet */
+	bool held; /* its request is left open, until it is answered */
 	uint8_t *frame; /* the request */
 	size_t len, sent;
 	struct curl_slist *headers;
@@ -89,7 +90,7 @@ take_body(char *bytes, size_t size, size_t count, void *arg)
 	return call->answer.too_long || call->answer.garbled ? 0 : len;
 }
 
-/* A stream's request; after it, the stream is left open. */
+/* A stream's request, or a held one; after it, that is left open. */
 static size_t
 give_body(char *to, size_t size, size_t count, void *arg)
 {
@@ -97,7 +98,7 @@ give_body(char *to, size_t size, size_t count, void *arg)
 	size_t len = call->len - call->sent;
 
 	if (len == 0)
-		return CURL_READFUNC_PAUSE;
+		return call->ms == 0 || call->held ? CURL_READFUNC_PAUSE : 0;
 	if (len > size * count)
 		len = size * count;
 	memcpy(to, call->frame + call->sent, len);
@@ -312,6 +313,21 @@ tell_end(struct call *call, CURLcode code)
 	link->told.end(link->arg, call->number, &end);
 }
 
+/* Of a held call, which ends with it: what would follow does not matter. */
+static void
+tell_answer(struct call *call)
+{
+	struct link *link = call->link;
+	struct call_end end = {.why = "", .began = call->began, .date = -1};
+
+	if (call->dead || frame_take(&call->in, call->limit, &end.bytes,
+	                      &end.len) != FRAME_ONE)
+		return;
+	link->used = true;
+	call->dead = true;
+	link->told.end(link->arg, call->number, &end);
+}
+
 static void
 pump(struct link *link)
 {
@@ -324,6 +340,8 @@ pump(struct link *link)
 	for (call = link->calls; call != NULL; call = call->next)
 		if (call->ms == 0)
 			tell_messages(call);
+		else if (call->held)
+			tell_answer(call);
 	while (!link->dead &&
 	       (msg = curl_multi_info_read(link->multi, &left)) != NULL) {
 		code = msg->data.result;
@@ -396,7 +414,7 @@ set_grpc(struct call *call)
 	if (!SET(HTTPHEADER, call->headers) || !SET(POST, 1L) ||
 	    !SET(HTTP_VERSION, http_version(call->link)))
 		return false;
-	if (call->ms != 0)
+	if (call->ms != 0 && !call->held)
 		return SET(POSTFIELDSIZE, (long)call->len) &&
 		       SET(POSTFIELDS, (char *)call->frame);
 	return SET(READFUNCTION, give_body) && SET(READDATA, call) &&
@@ -454,6 +472,7 @@ link_call(struct link *link, int number, const struct call_conf *conf,
 	if (call == NULL)
 		return false;
 	call->limit = conf->limit;
+	call->held = conf->held;
 	http_begin(&call->answer, false);
 	call->headers = http_headers(conf->token, conf->ms);
 	if (call->headers != NULL && set_common(call, conf->path) &&

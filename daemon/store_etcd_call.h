@@ -61,6 +61,11 @@ struct call_conf {
 	const char *token; /* of etcd's authentication; NULL: none */
 	unsigned int ms; /* its deadline; 0: it is a stream, without one */
 	size_t limit; /* of a message's length */
+	/*
+	 * The request does not end before the answer: etcd's grpc-proxy takes
+	 * its end for that of the whole call, and does not answer any more.
+	 */
+	bool held;
 };
 
 /* NULL: no memory. */

@@ -49,7 +49,7 @@ static const struct call_conf calls[JOB_COUNT] = {
     [JOB_SWAP] = {"/etcdserverpb.KV/Txn", NULL, CALL_MS, SET_MAX},
     [JOB_GRANT] = {"/etcdserverpb.Lease/LeaseGrant", NULL, CALL_MS, SMALL_MAX},
     [JOB_KEEP] = {"/etcdserverpb.Lease/LeaseKeepAlive", NULL, CALL_MS,
-        SMALL_MAX},
+        SMALL_MAX, .held = true},
     [JOB_ENTRY] = {"/etcdserverpb.KV/Txn", NULL, CALL_MS, SMALL_MAX},
     [JOB_LIST] = {"/etcdserverpb.KV/Txn", NULL, LIST_MS, LIST_MAX},
     [JOB_FORGET] = {"/etcdserverpb.KV/Txn", NULL, CALL_MS, SMALL_MAX},

@@ -166,12 +166,22 @@ store_on_grant(struct store_etcd *store, const struct call_end *end)
 	    &etcd__lease_grant_response__descriptor, end->bytes, end->len);
 	if (answer != NULL && answer->id != 0 && answer->ttl > 0) {
 		store->lease = answer->id;
+		store->lease_ends = clock_ms() + LEASE_SECONDS * 1000;
 		store->keep = store_soon(KEEP_LEAST, KEEP_MOST);
 		store->entry_due = true;
 		store_poke(store);
 	} else
 		store->entry_at = store_soon(RETRY_LEAST, RETRY_MOST);
 	frame_message_free(answer);
+}
+
+/* What cannot be kept is gone by then, and the entry with it. */
+static void
+keep_later(struct store_etcd *store)
+{
+	store->keep = store_soon(RETRY_LEAST, RETRY_MOST);
+	if (clock_ms() >= store->lease_ends)
+		drop_lease(store);
 }
 
 void
@@ -181,7 +191,7 @@ store_on_keep(struct store_etcd *store, const struct call_end *end)
 
 	if (end->status != CALL_OK) {
 		if (!store_lost(store, end))
-			store->keep = store_soon(RETRY_LEAST, RETRY_MOST);
+			keep_later(store);
 		return;
 	}
 	answer = frame_unpack(
@@ -189,6 +199,8 @@ store_on_keep(struct store_etcd *store, const struct call_end *end)
 	/* Of a lease that is dead, etcd says this, and no error. */
 	if (answer != NULL && answer->ttl <= 0)
 		drop_lease(store);
+	else if (answer != NULL)
+		store->lease_ends = clock_ms() + LEASE_SECONDS * 1000;
 	frame_message_free(answer);
 }
 

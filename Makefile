@@ -4,7 +4,7 @@
 BUILD = build
 
 help:
-	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' Makefile | expand -t 16
 
 deps: ## install the Debian packages that all of this needs
 	@dist/deps
@@ -16,6 +16,10 @@ build: ## compile into build/, tests too
 demo: deps ## show the main job on real servers, in two minutes
 	@$(MAKE) --no-print-directory build
 	@demo/run
+
+demo-farm: deps ## show a farm of six hosts while things fail, in a minute
+	@$(MAKE) --no-print-directory build
+	@demo/farm
 
 check: deps ## run every test, in a quarter of an hour
 	@tests/run
@@ -44,4 +48,4 @@ clean: ## remove what was built
 format: deps ## tell what does not look as .clang-format has it
 	@tests/lint style
 
-.PHONY: help deps build demo check soak bench fuzz install clean format
+.PHONY: help deps build demo demo-farm check soak bench fuzz install clean format

@@ -105,6 +105,9 @@ give_up(const struct ask *ask, json_int_t targets, json_int_t heard)
 		          " of %" JSON_INTEGER_FORMAT
 		          " targets have not answered; see \"stek status\"",
 		    targets - heard, targets);
+	else if (targets == heard)
+		say_error("the change was made, but not every node has "
+		          "confirmed it yet; see \"stek status\"");
 	return CLI_FAILED;
 }
 

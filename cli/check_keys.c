@@ -6,6 +6,8 @@
  */
 #include <stdio.h>
 
+#include <daemon/held.h>
+
 #include "check.h"
 #include "say.h"
 
@@ -67,6 +69,7 @@ check_keys(struct check *check, const struct stek_set *set)
 		return;
 	}
 	for (i = 0; i < set->count; i++)
-		check_astray(check, &set->keys[i]);
+		if (&set->keys[i] != held_key(set))
+			check_astray(check, &set->keys[i]);
 	check_late(check, set);
 }

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <daemon/held.h>
+
 #include "advice.h"
 #include "farm.h"
 #include "keyfile.h"
@@ -61,6 +63,12 @@ put_times(const struct stek_key *key, int64_t now)
 {
 	char text[SAY_TIME_LEN];
 
+	if (key->seal_from != 0 && key->seal_from == key->seal_until) {
+		(void)printf("      %-12s %s, when all nodes have confirmed "
+		             "it\n",
+		    "seals from", say_time(held_from(key), now, text));
+		return;
+	}
 	if (key->seal_from != 0)
 		(void)printf("      %-12s %s\n", "seals from",
 		    say_time(key->seal_from, now, text));

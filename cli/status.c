@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <daemon/held.h>
 #include <daemon/utf8.h>
 
 #include "ask.h"
@@ -80,7 +81,9 @@ put_stored_keys(const struct stek_set *set, int64_t now, bool colour)
 		keys[i].seal_from = set->keys[i].seal_from;
 		keys[i].seal_until = set->keys[i].seal_until;
 		keys[i].open_until = set->keys[i].open_until;
-		keys[i].held = false;
+		keys[i].held = &set->keys[i] == held_key(set);
+		if (keys[i].held)
+			keys[i].seal_from = held_from(&set->keys[i]);
 	}
 	timeline_put(keys, set->count, 0, now, colour);
 }
@@ -241,6 +244,7 @@ put_text(const json_t *status)
 	put_wrong(status, "conf_error", "the configuration was refused");
 	put_wrong(status, "metrics_error", "metrics");
 	put_wrong(status, "clock_error", "keys do not move on by this host");
+	put_wrong(status, "node_error", "this node");
 	put_wrong(status, "waits_for", "the held key waits for");
 	(void)printf("\nkeys\n");
 	put_answered_keys(status, now, colour);
@@ -264,6 +268,7 @@ is_good(const json_t *status)
 	       nodes_are_good(status) &&
 	       ask_text(status, "conf_error")[0] == '\0' &&
 	       ask_text(status, "metrics_error")[0] == '\0' &&
+	       ask_text(status, "node_error")[0] == '\0' &&
 	       ask_text(status, "clock_error")[0] == '\0';
 }
 

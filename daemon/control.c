@@ -158,8 +158,8 @@ newest(const struct stek_set *set, int64_t by)
 {
 	size_t i = set->count - 1;
 
-	if (farm_held(set) != NULL)
-		return farm_held(set);
+	if (held_key(set) != NULL)
+		return held_key(set);
 	while (i > 0 && set->keys[i].seal_from > by)
 		i--;
 	return &set->keys[i];
@@ -172,8 +172,8 @@ control_say_head(
 	struct loop *loop = client->control->loop;
 	const struct stek_set *set = loop->rotate.set;
 	const struct stek_key *key = newest(set, clock_now() + lead);
-	bool held = key == farm_held(set);
-	int64_t from = held ? farm_held_from(key) : key->seal_from;
+	bool held = key == held_key(set);
+	int64_t from = held ? held_from(key) : key->seal_from;
 	char name[STEK_NAME_HEX];
 	json_t *head;
 

@@ -24,6 +24,21 @@ node_of(const struct control *control)
 	return control->loop->rotate.node;
 }
 
+static void on_timer(evutil_socket_t, short, void *);
+
+static void
+look_later(struct control *control)
+{
+	struct timeval pause = {0, LOOK_MS * 1000};
+
+	if (control->timer == NULL)
+		control->timer =
+		    evtimer_new(control->loop->base, on_timer, control);
+	if (control->timer != NULL && !evtimer_pending(control->timer, NULL))
+		(void)evtimer_add(control->timer, &pause);
+}
+
+/* What was asked for may have been lost with the store's process. */
 static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
@@ -38,28 +53,16 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 		client = &control->clients[i];
 		if (client->bev == NULL)
 			continue;
-		waiting |= client->wait == CLIENT_NODES;
-		if (client->wait != CLIENT_STATUS)
-			continue;
-		if (clock_ms() - client->since >= STATUS_MS)
+		if (client->wait == CLIENT_STATUS &&
+		    clock_ms() - client->since >= STATUS_MS)
 			control_end(client, status_object(control->loop));
-		else
-			waiting = true;
+		waiting |=
+		    client->wait != CLIENT_NOT && client->wait != CLIENT_FARM;
 	}
-	if (waiting)
-		node_list(node_of(control));
-}
-
-static void
-look_later(struct control *control)
-{
-	struct timeval pause = {0, LOOK_MS * 1000};
-
-	if (control->timer == NULL)
-		control->timer =
-		    evtimer_new(control->loop->base, on_timer, control);
-	if (control->timer != NULL && !evtimer_pending(control->timer, NULL))
-		(void)evtimer_add(control->timer, &pause);
+	if (!waiting)
+		return;
+	node_list(node_of(control));
+	look_later(control);
 }
 
 void
@@ -95,12 +98,14 @@ control_wish(struct client *client, const struct request *request)
 	    client->revoking || request->at_once ? 0 : loop->conf->policy.lead;
 	(void)snprintf(client->evicted, sizeof(client->evicted), "%s",
 	    request->what == REQUEST_REKEY ? request->node : "");
-	if (request->what == REQUEST_REKEY)
+	if (request->what == REQUEST_REKEY) {
 		node_list(node);
-	else if (request->what == REQUEST_ROTATE)
+		look_later(client->control);
+	} else if (request->what == REQUEST_ROTATE) {
 		node_rotate(node, request->at_once);
-	else
+	} else {
 		node_revoke(node, request->all ? NULL : request->name);
+	}
 }
 
 static void
@@ -153,6 +158,7 @@ control_next(struct client *client)
 	/* No target holds anybody up any more. */
 	client->left = 0;
 	node_list(node_of(client->control));
+	look_later(client->control);
 }
 
 /* --- nodes --------------------------------------------------------------- */

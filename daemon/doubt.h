@@ -6,7 +6,8 @@
  * the time that has passed since boot, and if so, waits until it has stood
  * like that for a while.
  *
- * Never here: clocks; a line of log.  Set back, a clock is believed at once: that buries none.
+ * Never here: clocks; a line of log.  Set back, a clock is believed at once:
+ * that buries none.
  * Invariant: a host that was suspended is never in doubt.
  */
 #ifndef STEK_DOUBT_H

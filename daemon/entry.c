@@ -27,13 +27,28 @@ associate(const char *farm, const char *node, char ad[AD_MAX])
 	return len < AD_MAX ? (size_t)len : 0;
 }
 
+int64_t
+entry_print(
+    const struct stek_set *set, const uint8_t farm_key[STEK_FARM_KEY_LEN])
+{
+	uint8_t hash[crypto_generichash_BYTES_MIN];
+	int64_t print;
+
+	(void)crypto_generichash(hash, sizeof(hash), (const uint8_t *)set->keys,
+	    set->count * sizeof(set->keys[0]), farm_key, STEK_FARM_KEY_LEN);
+	memcpy(&print, hash, sizeof(print));
+	return print & INT64_MAX;
+}
+
 static char *
 write_text(const struct entry *entry)
 {
-	json_t *object = json_pack("{s:I, s:I, s:I, s:b, s:s, s:s, s:s}", "has",
+	json_t *object = json_pack(
+	    "{s:I, s:I, s:I, s:b, s:s, s:s, s:s, s:I, s:I}", "has",
 	    (json_int_t)entry->has, "confirmed", (json_int_t)entry->confirmed,
 	    "at", (json_int_t)entry->at, "stale", (int)entry->stale, "failed",
-	    entry->failed, "stek", entry->stek, "next", entry->next);
+	    entry->failed, "stek", entry->stek, "next", entry->next, "instance",
+	    (json_int_t)entry->instance, "print", (json_int_t)entry->print);
 	char *text;
 
 	if (entry->offset_known)
@@ -91,6 +106,8 @@ read_text(const char *text, size_t len, struct entry *entry)
 	entry->has = (uint64_t)number(object, "has");
 	entry->confirmed = (uint64_t)number(object, "confirmed");
 	entry->at = number(object, "at");
+	entry->print = number(object, "print");
+	entry->instance = number(object, "instance");
 	entry->offset = number(object, "offset");
 	entry->offset_known = json_object_get(object, "offset") != NULL;
 	entry->stale = json_is_true(json_object_get(object, "stale"));

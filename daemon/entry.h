@@ -20,6 +20,7 @@
 struct entry {
 	uint64_t has; /* version of the set that the node goes by */
 	uint64_t confirmed; /* all its targets have this version */
+	int64_t print; /* of the set that it goes by; see entry_print() */
 	int64_t at; /* when it said so, by its own clock */
 	int64_t offset; /* of its clock against the store's, s */
 	bool offset_known;
@@ -27,7 +28,12 @@ struct entry {
 	char failed[ENTRY_FAILED_MAX]; /* names of targets that fail, or "" */
 	char stek[ENTRY_STEK_MAX]; /* its version of stek */
 	char next[ENTRY_NEXT_MAX]; /* which next farm key it has, or "" */
+	int64_t instance; /* of this run of its stekd, drawn at random */
 };
+
+/* By which two sets of one version are told apart, within a farm. */
+int64_t entry_print(
+    const struct stek_set *, const uint8_t farm_key[STEK_FARM_KEY_LEN]);
 
 /* The length; 0: no memory. */
 size_t entry_seal(const struct entry *, const char *farm, const char *node,

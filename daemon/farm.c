@@ -6,8 +6,7 @@
 #include "farm_offer.h"
 #include "farm_pause.h"
 
-#define SECOND     INT64_C(1000)
-#define OFFSET_MIN 60 /* s; so far a clock may always be off */
+#define SECOND INT64_C(1000)
 
 static int64_t
 at_most(int64_t a, int64_t b)
@@ -22,41 +21,6 @@ restart(struct farm *farm)
 	farm->attempts = 0;
 	farm->confirmed = false;
 	farm->asked = false;
-}
-
-const char *
-farm_trouble(const struct farm *farm)
-{
-	int64_t limit = farm->conf.policy.lead;
-
-	if (farm->doubt.open)
-		return farm->doubt.why;
-	limit = limit > OFFSET_MIN ? limit : OFFSET_MIN;
-	if (farm->offset > limit || farm->offset < -limit)
-		return "this host's clock and the store's are further apart "
-		       "than the policy's lead; the other nodes make the "
-		       "farm's keys";
-	return NULL;
-}
-
-bool
-farm_is_stale(const struct farm *farm, int64_t ran)
-{
-	return farm->conf.stale_after > 0 &&
-	       ran - farm->contact >= farm->conf.stale_after * SECOND;
-}
-
-void
-farm_view(const struct farm *farm, int64_t ran, struct stek_set *view)
-{
-	size_t i;
-
-	stek_set_copy(view, &farm->set);
-	if (farm_is_stale(farm, ran))
-		stek_set_clear(view);
-	for (i = view->count; i > 0; i--)
-		if (farm_has_revoked(farm, view->keys[i - 1].name))
-			(void)stek_set_remove(view, view->keys[i - 1].name);
 }
 
 /* Of a set, what was revoked here. */
@@ -154,6 +118,8 @@ found(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
 	if (farm->swap != FARM_IDLE && set != NULL &&
 	    is_same(set, &farm->offer))
 		take_offer(farm, event->now, todo);
+	else
+		farm->overtaken = true;
 	if (farm->swap == FARM_UNSURE)
 		farm->swap = FARM_IDLE;
 	if (set == NULL || set->version < farm->set.version ||
@@ -170,8 +136,14 @@ swapped(
 	/* What came behind it may have been found meanwhile. */
 	if (farm->stored > farm->offer.version)
 		return;
-	farm->stored = farm->offer.version;
-	farm->mine = true;
+	/* Or an older set, put there before it or behind it. */
+	if (farm->overtaken) {
+		farm->looked = false;
+		todo->read = true;
+	} else {
+		farm->stored = farm->offer.version;
+		farm->mine = true;
+	}
 	take_offer(farm, event->now, todo);
 }
 
@@ -292,7 +264,8 @@ note(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
 		fall_short(farm, event->now, todo);
 		break;
 	case FARM_CLOCK:
-		farm->offset = event->now - event->clock;
+		farm->clock_known = true;
+		farm->clock = event->clock - event->ran / SECOND;
 		break;
 	case FARM_SWAPPED:
 		swapped(farm, event, todo);
@@ -326,7 +299,7 @@ note(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
 static bool
 is_overdue(const struct farm *farm, int64_t now)
 {
-	int64_t from = farm_held_from(farm_held(&farm->set));
+	int64_t from = held_from(held_key(&farm->set));
 
 	return farm->conf.postpone != FARM_WAIT &&
 	       (now >= from + farm->conf.postpone ||
@@ -351,9 +324,9 @@ find_want(struct farm *farm, int64_t now)
 		return FARM_REKEY;
 	/* The held key is for its writer, as long as that is live. */
 	if (farm_trouble(farm) != NULL &&
-	    (farm->doubt.open || !farm->mine || farm_held(&farm->set) == NULL))
+	    (!farm->mine || held_key(&farm->set) == NULL))
 		return FARM_NOTHING;
-	if (farm_held(&farm->set) != NULL)
+	if (held_key(&farm->set) != NULL)
 		return is_overdue(farm, now) ? FARM_FORCE : FARM_CONFIRM;
 	if (now >= farm->due && farm_offer_plan(farm, now))
 		return FARM_PLAN;
@@ -409,19 +382,20 @@ make_offer(struct farm *farm, int64_t now, struct farm_todo *todo)
 	return false;
 }
 
-/* By the store's clock, if this host's is wrong. */
+/* By the store's clock, or that of before, if this host's may be wrong. */
 static int64_t
-now_of_farm(const struct farm *farm, int64_t now)
+now_of_farm(const struct farm *farm, const struct farm_event *event)
 {
-	return farm_trouble(farm) != NULL && !farm->doubt.open
-	           ? now - farm->offset
-	           : now;
+	if (farm_trouble(farm) == NULL)
+		return event->now;
+	return event->ran / SECOND +
+	       (farm->clock_known ? farm->clock : farm->doubt.believed);
 }
 
 static void
 act(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
 {
-	int64_t now = now_of_farm(farm, event->now);
+	int64_t now = now_of_farm(farm, event);
 	enum farm_want want;
 
 	if (!farm->live || !farm->looked || farm->swap != FARM_IDLE)
@@ -442,6 +416,7 @@ act(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
 	if (todo->swap) {
 		farm->swap = FARM_SWAPPING;
 		farm->offered = want;
+		farm->overtaken = false;
 		return;
 	}
 	farm->attempt = event->ran + farm_pause(farm);
@@ -453,7 +428,7 @@ static void
 set_wake(const struct farm *farm, const struct farm_event *event, int64_t left,
     struct farm_todo *todo)
 {
-	const struct stek_key *held = farm_held(&farm->set);
+	const struct stek_key *held = held_key(&farm->set);
 	int64_t now = event->now, stale;
 
 	todo->wake = stek_set_wake(&farm->set, now);
@@ -463,8 +438,8 @@ set_wake(const struct farm *farm, const struct farm_event *event, int64_t left,
 		todo->wake = at_most(todo->wake, now + left);
 	if (held != NULL && farm->conf.postpone != FARM_WAIT &&
 	    !is_overdue(farm, now))
-		todo->wake = at_most(
-		    todo->wake, farm_held_from(held) + farm->conf.postpone);
+		todo->wake =
+		    at_most(todo->wake, held_from(held) + farm->conf.postpone);
 	stale = farm->contact + farm->conf.stale_after * SECOND - event->ran;
 	if (farm->conf.stale_after > 0 && stale > 0)
 		todo->pause = at_most(todo->pause, stale);
@@ -479,6 +454,8 @@ farm_step(
 	memset(todo, 0, sizeof(*todo));
 	todo->pause = FARM_NEVER;
 	note(farm, event, todo);
+	if (farm->clock_known)
+		farm->offset = event->now - event->ran / SECOND - farm->clock;
 	left = doubt_look(&farm->doubt, event->now, event->ran / SECOND);
 	act(farm, event, todo);
 	set_wake(farm, event, left, todo);

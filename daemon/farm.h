@@ -13,7 +13,7 @@
  * it.  When every live node has confirmed it, whoever wrote it confirms it to
  * all: now it has a time from which it seals.  That time needs no store any
  * more.  A held key is one that never seals by its times, which are all
- * FARM_HOLD after the time from which it should.
+ * HELD_FOR after the time from which it should.
  *
  * Never here: clocks, timers, sockets, what a store is.
  * Invariants: nothing but a revocation here, or being cut off for too long,
@@ -24,8 +24,8 @@
 #define STEK_FARM_H
 
 #include "doubt.h"
+#include "held.h"
 
-#define FARM_HOLD        INT64_C(8640000) /* 100 days, more than keys live */
 #define FARM_REVOKED_MAX 64
 #define FARM_WAIT        INT64_C(-1)
 #define FARM_NEVER       INT64_MAX
@@ -33,7 +33,7 @@
 struct farm_conf {
 	struct stek_policy policy;
 	int64_t postpone; /* s a key is held, at most; FARM_WAIT: no bound */
-	int64_t stale_after; /* s; 0: keys are used however long it is cut off */
+	int64_t stale_after; /* s; 0: however long it is cut off */
 	bool mint; /* this node may change the farm's set */
 	uint64_t node; /* of its name; other nodes have others */
 };
@@ -62,6 +62,7 @@ struct farm {
 	struct stek_set offer; /* unless FARM_IDLE */
 	enum farm_swap swap;
 	enum farm_want offered; /* what it is for */
+	bool overtaken; /* something else was found since */
 	enum farm_want want; /* what the next attempt is for */
 	int64_t attempt; /* ms since boot: when to do something about it */
 	unsigned int attempts; /* at the same want */
@@ -81,7 +82,9 @@ struct farm {
 	bool revoking; /* some of them are still in the store */
 
 	struct doubt doubt;
-	int64_t offset; /* this host's clock less the store's; s */
+	bool clock_known;
+	int64_t clock; /* the store's less the time since boot; s */
+	int64_t offset; /* this host's clock less the store's, now; s */
 	int64_t due; /* by the plan: when to ask it again */
 };
 
@@ -146,12 +149,6 @@ void farm_view(const struct farm *, int64_t ran, struct stek_set *);
 
 /* Has it been cut off for longer than it may use keys? */
 bool farm_is_stale(const struct farm *, int64_t ran);
-
-/* The key that waits for nodes to confirm it, or NULL. */
-const struct stek_key *farm_held(const struct stek_set *);
-
-/* When the held key should begin to seal. */
-int64_t farm_held_from(const struct stek_key *held);
 
 /* Why this node makes no keys, or NULL. */
 const char *farm_trouble(const struct farm *);

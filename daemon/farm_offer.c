@@ -4,22 +4,6 @@
 
 #include "farm_offer.h"
 
-const struct stek_key *
-farm_held(const struct stek_set *set)
-{
-	const struct stek_key *last = &set->keys[set->count - 1];
-
-	if (set->count == 0 || last->seal_from != last->seal_until)
-		return NULL;
-	return last;
-}
-
-int64_t
-farm_held_from(const struct stek_key *held)
-{
-	return held->seal_from - FARM_HOLD;
-}
-
 bool
 farm_has_revoked(const struct farm *farm, const uint8_t name[STEK_NAME_LEN])
 {
@@ -49,14 +33,14 @@ static bool
 hold(struct stek_set *set, const struct stek_key *key, int64_t from)
 {
 	return retime(
-	    set, key, from + FARM_HOLD, from + FARM_HOLD, from + FARM_HOLD);
+	    set, key, from + HELD_FOR, from + HELD_FOR, from + HELD_FOR);
 }
 
 /* An ordinary key again, pending or sealing. */
 static bool
 release(struct stek_set *set, const struct stek_policy *policy, int64_t from)
 {
-	return retime(set, farm_held(set), from, from + 2 * policy->rotate,
+	return retime(set, held_key(set), from, from + 2 * policy->rotate,
 	    from + 2 * policy->rotate + policy->tickets);
 }
 
@@ -126,11 +110,11 @@ farm_offer_plan(struct farm *farm, int64_t now)
 static bool
 hasten(struct farm *farm, const struct stek_key *held, int64_t from)
 {
-	if (farm_held_from(held) <= from)
+	if (held_from(held) <= from)
 		return false;
 	stek_set_copy(&farm->offer, &farm->set);
 	farm->offer.version++;
-	return hold(&farm->offer, farm_held(&farm->offer), from);
+	return hold(&farm->offer, held_key(&farm->offer), from);
 }
 
 /* A key that the plan made beside, for later, is left for later. */
@@ -165,7 +149,7 @@ bool
 farm_offer_rotate(struct farm *farm, int64_t now)
 {
 	const struct stek_policy *policy = &farm->conf.policy;
-	const struct stek_key *held = farm_held(&farm->set), *new;
+	const struct stek_key *held = held_key(&farm->set), *new;
 	int64_t from = farm->at_once ? now : now + policy->lead;
 
 	if (held != NULL)
@@ -211,7 +195,7 @@ farm_offer_revoke(struct farm *farm, int64_t now)
 	for (i = offer->count; i > 0; i--)
 		if (farm_has_revoked(farm, offer->keys[i - 1].name))
 			(void)stek_set_remove(offer, offer->keys[i - 1].name);
-	held = farm_held(offer);
+	held = held_key(offer);
 	if (held != NULL &&
 	    !release(offer, policy, now + (policy->lead > 0 ? 1 : 0)))
 		return false;
@@ -253,7 +237,7 @@ farm_offer_confirm(struct farm *farm, int64_t now)
 	int64_t from;
 
 	stek_set_copy(offer, &farm->set);
-	from = farm_held_from(farm_held(offer));
+	from = held_from(held_key(offer));
 	if (from < now)
 		from = now;
 	if (!release(offer, policy, from))

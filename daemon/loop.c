@@ -107,7 +107,8 @@ loop_publish(struct loop *loop, int64_t revoked)
 	bool seals;
 	size_t i;
 
-	if (set->version == 0)
+	/* A node without its copy knows only which version it has had. */
+	if (set->version == 0 || (set->count == 0 && loop->rotate.node != NULL))
 		return;
 	rotate_view(&loop->rotate, loop->view);
 	seals = stek_set_sealing(loop->view, now) != NULL;
@@ -333,8 +334,19 @@ on_hup(evutil_socket_t fd, short what, void *arg)
 	read_conf(arg);
 }
 
+static void
+say_end(int status, char *how, size_t size)
+{
+	if (WIFSIGNALED(status))
+		(void)snprintf(how, size, "killed by signal %d (%s)",
+		    WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		(void)snprintf(
+		    how, size, "ended with status %d", WEXITSTATUS(status));
+}
+
 /* Its socket may be closed before it has ended; it has no long way to go. */
-static pid_t
+static void
 describe_end(char *how, size_t size)
 {
 	const struct timespec pause = {0, END_LOOK_NS};
@@ -346,32 +358,37 @@ describe_end(char *how, size_t size)
 			(void)nanosleep(&pause, NULL);
 		pid = waitpid(-1, &status, WNOHANG);
 	}
-	if (pid > 0 && WIFSIGNALED(status))
-		(void)snprintf(how, size, "killed by signal %d (%s)",
-		    WTERMSIG(status), strsignal(WTERMSIG(status)));
-	else if (pid > 0)
-		(void)snprintf(
-		    how, size, "ended with status %d", WEXITSTATUS(status));
+	if (pid > 0)
+		say_end(status, how, size);
 	else
 		(void)snprintf(how, size, "its socket is closed or broken");
-	return pid;
 }
 
 static void
-lose_child(struct loop *loop)
+lose_monitor(struct loop *loop)
 {
 	char how[128];
-	pid_t pid;
 
 	if (!loop->failed) {
-		pid = describe_end(how, sizeof(how));
-		log_line(LOG_ERR,
-		    pid > 0 && pid == loop->apart.pid
-		        ? "the process that talks to etcd is gone"
-		        : "the monitor process is gone",
-		    "how", how, NULL);
+		describe_end(how, sizeof(how));
+		log_line(
+		    LOG_ERR, "the monitor process is gone", "how", how, NULL);
 	}
 	stop(loop, true);
+}
+
+/* What talks to etcd: another one is started. */
+static void
+lose_store(struct loop *loop)
+{
+	char how[128];
+	int status;
+
+	if (waitpid(loop->apart.pid, &status, WNOHANG) <= 0)
+		return;
+	loop->apart.pid = 0;
+	say_end(status, how, sizeof(how));
+	node_store_gone(loop->rotate.node, how);
 }
 
 /*
@@ -382,13 +399,16 @@ static void
 on_child(evutil_socket_t fd, short what, void *arg)
 {
 	siginfo_t info = {.si_pid = 0};
+	struct loop *loop = arg;
 
 	(void)fd;
 	(void)what;
+	if (loop->rotate.node != NULL && loop->apart.pid > 0)
+		lose_store(loop);
 	/* Who is stopped, by a debugger say, has not ended. */
 	if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
 	    info.si_pid != 0)
-		lose_child(arg);
+		lose_monitor(loop);
 }
 
 static void
@@ -428,7 +448,7 @@ on_monitor(evutil_socket_t fd, short what, void *arg)
 	if (got == 0 && loop->read_again && loop->next_conf == NULL)
 		read_conf(loop);
 	if (got < 0)
-		lose_child(loop);
+		lose_monitor(loop);
 }
 
 int

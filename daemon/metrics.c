@@ -125,7 +125,7 @@ put_node(struct evbuffer *out, const struct node *node)
 	    "0 while what the store has cannot be used.", !node->garbage);
 	put(out, "key_held", "gauge",
 	    "1 while a new key waits for nodes to confirm it.",
-	    farm_held(&node->farm->set) != NULL);
+	    held_key(&node->farm->set) != NULL);
 }
 
 static void

@@ -211,6 +211,22 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
+restart_store(struct node *node)
+{
+	struct loop *loop = node->loop;
+
+	if (!store_apart_start(&loop->apart, loop->conf_path) ||
+	    !store_apart_attach(&loop->apart, loop->base, &node_told, node)) {
+		log_line(LOG_ERR, "cannot start stek-etcd", "why",
+		    strerror(errno), NULL);
+		return;
+	}
+	/* It knows nothing of this node's entry yet. */
+	memset(&node->told, 0, sizeof(node->told));
+	node_settled(node);
+}
+
+static void
 on_pulse(evutil_socket_t fd, short what, void *arg)
 {
 	struct node *node = arg;
@@ -219,6 +235,8 @@ on_pulse(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (node->live && clock_ran() - node->farm->contact > SILENCE)
 		node_told.state(node, STORE_STALE, node->rollback, SILENT_TEXT);
+	if (node->loop->apart.fd < 0)
+		restart_store(node);
 }
 
 /* --- and the rest -------------------------------------------------------- */
@@ -349,6 +367,8 @@ node_start(struct rotate *rotate, struct loop *loop)
 	node->ran = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (node->farm == NULL || node->found == NULL || node->ran < 0)
 		return false;
+	randombytes_buf(&node->instance, sizeof(node->instance));
+	node->instance &= INT64_MAX;
 	recall(node);
 	read_conf(node, &conf);
 	farm_begin(node->farm, &conf, node->found, clock_now(), clock_ran());

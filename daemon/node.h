@@ -38,7 +38,10 @@ struct node {
 	char untold[CONF_WHY_LEN]; /* why this node's entry is not there */
 	char writer[CONF_NODE_MAX + 1]; /* of the set, or "" */
 	char waits[CONF_WHY_LEN]; /* for whom the held key does, or "" */
+	int64_t instance; /* of this run */
+	bool namesake; /* another host has this node's name */
 	bool offset_known;
+	int64_t since; /* ms since boot: when etcd was first there */
 	int ran; /* a timer of CLOCK_BOOTTIME, or -1 */
 	struct event *wall, *pause, *pulse;
 	bool unheard; /* a swap that the store's process did not take */
@@ -70,6 +73,9 @@ void node_revoke(struct node *, const uint8_t *name);
 /* Ditto: to seal the set with the next farm key. */
 void node_rekey(struct node *);
 
+/* The process that talks to etcd is gone: another one will be started. */
+void node_store_gone(struct node *, const char *how);
+
 /* A target's state has changed: say so to the farm. */
 void node_settled(struct node *);
 
@@ -93,6 +99,9 @@ STEK_CHECKED bool node_peers_take(
     struct node *, const struct store_node *, size_t count);
 void node_peers_free(struct node *);
 const struct node_peer *node_peer_find(const struct node *, const char *name);
+
+/* Nodes whose keys are dead since long are forgotten. */
+void node_peers_tidy(struct node *);
 
 /*
  * Has each live node confirmed the version?  If not, node->waits says whose

@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "clock.h"
+#include "log.h"
 #include "loop.h"
 #include "node.h"
 
 #define WAITS_NAMES 3
+#define DAY         INT64_C(86400)
 
 void
 node_peers_free(struct node *node)
@@ -16,6 +18,51 @@ node_peers_free(struct node *node)
 	free(node->peers);
 	node->peers = NULL;
 	node->count = 0;
+}
+
+/* Keys of it can be of no more use, nor is what it says, for a day. */
+static bool
+is_of_the_past(const struct node *node, const struct node_peer *peer)
+{
+	const struct stek_policy *policy = &node->loop->conf->policy;
+
+	return !peer->live && peer->readable &&
+	       clock_now() - peer->entry.at >
+	           DAY + policy->lead + 2 * policy->rotate + policy->tickets;
+}
+
+void
+node_peers_tidy(struct node *node)
+{
+	size_t i;
+
+	if (farm_trouble(node->farm) != NULL)
+		return;
+	for (i = 0; i < node->count; i++) {
+		if (!is_of_the_past(node, &node->peers[i]))
+			continue;
+		log_line(LOG_INFO, "a node that was gone for long is forgotten",
+		    "node", node->peers[i].name, NULL);
+		node_forget(node, node->peers[i].name);
+	}
+}
+
+/* An entry that another wrote after this node's own. */
+static void
+look_for_namesake(struct node *node)
+{
+	const struct node_peer *self =
+	    node_peer_find(node, node->loop->conf->node);
+	bool other = self != NULL && self->live && self->readable &&
+	             self->entry.instance != node->instance &&
+	             self->entry.at > node->told.at;
+
+	if (other && !node->namesake)
+		log_line(LOG_ERR,
+		    "another host of the farm has this node's name, so neither "
+		    "is waited for; give each its own (node, in stek.conf)",
+		    "node", node->loop->conf->node, NULL);
+	node->namesake = other;
 }
 
 bool
@@ -40,6 +87,7 @@ node_peers_take(struct node *node, const struct store_node *nodes, size_t count)
 	node_peers_free(node);
 	node->peers = peers;
 	node->count = count;
+	look_for_namesake(node);
 	return true;
 }
 
@@ -61,7 +109,11 @@ has_confirmed(
 	/* Of itself it knows better than the store. */
 	if (strcmp(peer->name, node->loop->conf->node) == 0)
 		return node->told.confirmed >= version;
-	return peer->entry.confirmed >= version;
+	/* Of one version there may be two sets, after etcd has gone back. */
+	return peer->entry.confirmed > version ||
+	       (peer->entry.confirmed == version &&
+	           (peer->entry.has > version ||
+	               peer->entry.print == node->told.print));
 }
 
 bool
@@ -118,6 +170,8 @@ confirmed(const struct loop *loop)
 	uint64_t version = loop->rotate.set->version;
 	size_t i;
 
+	if (loop->rotate.set->count == 0)
+		return 0;
 	for (i = 0; i < loop->conf->count; i++) {
 		if (loop->targets[i].applied < version)
 			version = loop->targets[i].applied;
@@ -132,6 +186,8 @@ node_describe(struct node *node, struct entry *entry)
 
 	memset(entry, 0, sizeof(*entry));
 	entry->has = loop->rotate.set->version;
+	entry->print =
+	    entry_print(loop->rotate.set, node->rotate->farm_keys.now);
 	entry->stale = farm_is_stale(node->farm, clock_ran());
 	entry->confirmed = entry->stale ? 0 : confirmed(loop);
 	entry->offset = node->farm->offset;
@@ -139,6 +195,7 @@ node_describe(struct node *node, struct entry *entry)
 	list_failed(loop, entry->failed, sizeof(entry->failed));
 	(void)snprintf(entry->stek, sizeof(entry->stek), "%s", STEK_VERSION);
 	farm_keys_print(&node->rotate->farm_keys, entry->next);
+	entry->instance = node->instance;
 	entry->at = node->told.at;
 	if (memcmp(entry, &node->told, sizeof(*entry)) == 0)
 		return false;

@@ -10,6 +10,8 @@
 #include "node.h"
 #include "rotate_store.h"
 
+#define CLOCK_WAIT 3000 /* ms */
+
 static void
 complain(struct node *node, const char *msg, const char *why)
 {
@@ -81,6 +83,57 @@ on_found(void *arg, const uint8_t *bytes, size_t len, int64_t revision)
 }
 
 static void
+answer_farm(struct node *node, bool known)
+{
+	struct farm_event event = {.what = FARM_NODES};
+	const struct node_peer *writer;
+
+	if (node->asked) {
+		node->asked = false;
+		event.yes = known &&
+		            node_peers_confirmed(node, node->farm->set.version);
+		node_step(node, &event);
+	}
+	if (node->asked_writer) {
+		node->asked_writer = false;
+		writer = node_peer_find(node, node->writer);
+		event.what = FARM_WRITER;
+		/* What is not known is no reason to do the writer's work. */
+		event.yes = !known || (writer != NULL && writer->live);
+		node_step(node, &event);
+	}
+}
+
+void
+node_store_gone(struct node *node, const char *how)
+{
+	char why[CONF_WHY_LEN];
+
+	(void)snprintf(why, sizeof(why),
+	    "the process that talks to etcd (stek-etcd) %.200s; another one is "
+	    "started",
+	    how);
+	store_apart_stop(&node->loop->apart);
+	node_told.state(node, STORE_STALE, node->rollback, why);
+	if (node->farm->swap == FARM_SWAPPING)
+		node_step_what(node, FARM_UNKNOWN);
+	answer_farm(node, false);
+}
+
+/*
+ * A node acts by its clock, so it waits a moment to hear how far that is from
+ * the store's, before it counts as in step.
+ */
+static void
+step_contact(struct node *node)
+{
+	if (node->since == 0)
+		node->since = clock_ran();
+	if (node->offset_known || clock_ran() - node->since > CLOCK_WAIT)
+		node_step_what(node, FARM_CONTACT);
+}
+
+static void
 on_state(void *arg, enum store_state state, bool rollback, const char *why)
 {
 	struct node *node = arg;
@@ -104,7 +157,7 @@ on_state(void *arg, enum store_state state, bool rollback, const char *why)
 		    "versions do not",
 		    NULL);
 	node->rollback = rollback;
-	node_step_what(node, FARM_CONTACT);
+	step_contact(node);
 }
 
 static void
@@ -129,7 +182,7 @@ on_swapped(void *arg, enum store_swapped result, const char *why)
 static void
 on_alive(void *arg)
 {
-	node_step_what(arg, FARM_CONTACT);
+	step_contact(arg);
 }
 
 static void
@@ -146,28 +199,6 @@ on_untold(void *arg, const char *why)
 }
 
 static void
-answer_farm(struct node *node, bool known)
-{
-	struct farm_event event = {.what = FARM_NODES};
-	const struct node_peer *writer;
-
-	if (node->asked) {
-		node->asked = false;
-		event.yes = known &&
-		            node_peers_confirmed(node, node->farm->set.version);
-		node_step(node, &event);
-	}
-	if (node->asked_writer) {
-		node->asked_writer = false;
-		writer = node_peer_find(node, node->writer);
-		event.what = FARM_WRITER;
-		/* What is not known is no reason to do the writer's work. */
-		event.yes = !known || (writer != NULL && writer->live);
-		node_step(node, &event);
-	}
-}
-
-static void
 on_nodes(
     void *arg, const struct store_node *nodes, size_t count, const char *why)
 {
@@ -179,6 +210,11 @@ on_nodes(
 	    : nodes == NULL ? why
 	                    : "out of memory");
 	answer_farm(node, known);
+	if (known && held_key(&node->farm->set) != NULL &&
+	    node_peers_confirmed(node, node->farm->set.version))
+		node->waits[0] = '\0';
+	if (known)
+		node_peers_tidy(node);
 	control_nodes(node->loop);
 }
 
@@ -190,6 +226,8 @@ on_clock(void *arg, int64_t seconds)
 
 	node->offset_known = true;
 	node_step(node, &event);
+	if (node->live)
+		step_contact(node);
 }
 
 const struct store_told node_told = {

@@ -43,7 +43,7 @@ number_or_null(int64_t number)
 static json_t *
 held_object(const struct stek_key *key, const struct stek_policy *policy)
 {
-	int64_t from = farm_held_from(key);
+	int64_t from = held_from(key);
 	char name[STEK_NAME_HEX];
 
 	stek_key_hex(key->name, name);
@@ -169,6 +169,10 @@ add_farm(json_t *status, const struct node *node)
 		(void)json_array_append_new(
 		    nodes, peer_object(&node->peers[i]));
 	(void)json_object_set_new(status, "node", json_string(conf->node));
+	(void)json_object_set_new(status, "node_error",
+	    node->namesake ? json_string("another host of the farm has this "
+	                                 "node's name; give each its own")
+	                   : json_null());
 	(void)json_object_set_new(status, "nodes", nodes);
 	(void)json_object_set_new(
 	    status, "nodes_error", text_or_null(node->list_why));
@@ -204,7 +208,7 @@ keys_array(const struct loop *loop, int64_t now)
 
 	for (i = 0; i < set->count; i++)
 		(void)json_array_append_new(
-		    keys, &set->keys[i] == farm_held(set)
+		    keys, &set->keys[i] == held_key(set)
 		              ? held_object(&set->keys[i], &loop->conf->policy)
 		              : key_object(set, &set->keys[i], now));
 	return keys;

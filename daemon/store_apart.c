@@ -205,6 +205,7 @@ store_apart_stop(struct store_apart *apart)
 	drop_nodes(apart);
 	free(apart->nodes);
 	apart->nodes = NULL;
+	apart->room = 0;
 	if (apart->fd >= 0)
 		(void)close(apart->fd);
 	apart->fd = -1;

@@ -43,8 +43,8 @@ def why_not(etcd=True):
 
 class Farm(one_host.Farm):
     """
-    hosts: how many, each with a server of each kind; etcd: how many members,
-    or 0.  Users of etcd are "h1" and so on, as the hosts' names.
+    hosts: how many, each with a server of each kind, which may be a function
+    of the host's number, from 1; etcd: how many members, or 0.  Users of etcd are "h1" and so on, as the hosts' names.
     """
 
     def __init__(self, hosts=6, kinds=(Nginx, Haproxy), etcd=3):
@@ -56,7 +56,8 @@ class Farm(one_host.Farm):
             self.client = "client"
             self.net.add(self.client)
             self.judge = Judge(self.net, self.client)
-            self.hosts = [Host(self, f"h{number}", kinds)
+            self.hosts = [Host(self, f"h{number}", kinds(number)
+                               if callable(kinds) else kinds)
                           for number in range(1, hosts + 1)]
             if etcd:
                 self.etcd = Etcd(self, etcd)
@@ -105,6 +106,7 @@ class Farm(one_host.Farm):
         stekds = self.stek(policy=policy, clock=clock, text=text)
         for stekd in stekds:
             stekd.on_etcd(self.etcd)
+        stekds[0].stek("init")      # the farm key is one file for all
         self.at_once(lambda stekd: stekd.start(), stekds)
         self.wait(lambda: all(server.placed() for server in self.servers),
                   "all key files are there")

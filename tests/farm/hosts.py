@@ -8,10 +8,11 @@ Invariant: a host's processes see no network but the farm's.
 """
 import os
 import shutil
+import signal
 
 from client import PortAt
 from clock import Clock
-from farm import FarmError
+from farm import FarmError, kill_group
 from stekd import Stekd
 
 FIRST_PORT = 443
@@ -91,6 +92,13 @@ class HostStekd(Stekd):
     def kill9(self):
         self.kill()
 
+    def pause(self):
+        """It is there, and does nothing; its servers go on."""
+        kill_group(self.child.pid, signal.SIGSTOP)
+
+    def resume(self):
+        kill_group(self.child.pid, signal.SIGCONT)
+
     def on_etcd(self, etcd, user=None, credentials=None):
         """Its store is this etcd; to be called before it is started."""
         mine = credentials or etcd.credentials(user or self.farm.name)
@@ -99,7 +107,11 @@ class HostStekd(Stekd):
         self.text += f"""\
 node = "{self.farm.name}"
 state = "{self.state}"
-etcd {{ ca = "{mine.ca}" cert = "{mine.cert}" key = "{mine.key}" }}
+etcd {{
+    ca = "{mine.ca}"
+    cert = "{mine.cert}"
+    key = "{mine.key}"
+}}
 """
         self.configure()
 

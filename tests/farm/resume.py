@@ -38,6 +38,8 @@ class Result:
     why: str = ""               # it failed
     took: float = 0
     ticket: Optional[Ticket] = None     # that the server gave
+    key: Optional[str] = None   # the name of the one that sealed the ticket
+                                # which the client brought
 
     def __str__(self):
         source = self.source or "nothing"
@@ -55,18 +57,19 @@ class Judge:
     def offer(self, server, version, ticket=None, source=None, age=0.0):
         """One visit, with a ticket or none."""
         begin = time.monotonic()
+        key = ticket.name if ticket is not None else None
         try:
             with self.net.inside(self.client):
                 seen = visit(server.port, version, ticket)
         except OSError as error:
             return Result(begin, source, server.name, version, age, FAILED,
                           f"no connection: {error}",
-                          time.monotonic() - begin)
+                          time.monotonic() - begin, key=key)
         kind = FAILED if not seen.clean else \
             RESUMED if seen.resumed else FULL
         return Result(begin, source, server.name, version, age, kind,
                       seen.alert or seen.error or "",
-                      time.monotonic() - begin, seen.ticket)
+                      time.monotonic() - begin, seen.ticket, key)
 
     def resume(self, here, there, version="1.3"):
         """A full handshake at one server, then its ticket to another."""
@@ -102,6 +105,7 @@ class Traffic:
         self.broken = None      # a mistake of the judge's own
         self.ticketless = 0     # full handshakes that gave no ticket
         self._avoided = set()
+        self._under_way = Counter()     # visits, by host name
         self._lock = threading.Lock()
         self._kept = {}         # (server name, version): of (when, ticket)
         self._end = threading.Event()
@@ -189,11 +193,20 @@ class Traffic:
     # --- whom to visit ---
 
     def avoid(self, host):
-        """No visits to a host that the test takes down."""
-        self._avoided.add(host.name)
+        """No visits to a host that is taken down next; none is under way."""
+        with self._lock:
+            self._avoided.add(host.name)
+        while self._under_way[host.name] and self.broken is None:
+            time.sleep(0.005)
 
     def meet(self, host):
         self._avoided.discard(host.name)
+
+    def forget(self):
+        """All tickets, as clients that begin anew."""
+        with self._lock:
+            for kept in self._kept.values():
+                kept.clear()
 
     def _pick(self):
         """Where to, and which ticket to take along."""
@@ -201,6 +214,7 @@ class Traffic:
             there = random.choice([
                 server for server in self.servers
                 if server.host.name not in self._avoided])
+            self._under_way[there.host.name] += 1
             version = random.choice(VERSIONS)
             sources = [
                 server for server in self.servers
@@ -244,6 +258,8 @@ class Traffic:
                 there, version, ticket, source, age = self._pick()
                 self._note(self.judge.offer(there, version, ticket, source,
                                             age), ticket)
+                with self._lock:
+                    self._under_way[there.host.name] -= 1
         except Exception as error:      # pylint: disable=broad-except
             self.broken = error
 

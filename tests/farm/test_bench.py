@@ -151,6 +151,32 @@ def test_traffic_tells_of_a_server_that_is_gone(farm):
     assert traffic.of(FAILED, again) == []
 
 
+def test_traffic_forgets_its_tickets(farm):
+    with farm.traffic(rate=100) as traffic:
+        traffic.wait(50)
+        traffic.forget()
+        forgot = traffic.now()
+        traffic.wait(10)        # those that had a ticket in hand
+        since = traffic.now()
+        traffic.wait(50)
+        brought = [result for result in traffic.of(since=since)
+                   if result.source]
+    assert brought
+    assert all(result.when - result.age > forgot for result in brought)
+
+
+def test_traffic_leaves_a_host_that_it_is_to_avoid(farm):
+    with farm.traffic(rate=1000) as traffic:
+        traffic.wait(50)
+        traffic.avoid(farm.hosts[2])
+        since = traffic.now()
+        traffic.wait(50)
+    there = [result for result in traffic.of()
+             if result.target.startswith(farm.hosts[2].name + "-")]
+    assert there
+    assert all(result.when + result.took <= since for result in there)
+
+
 def test_traffic_has_dozens_of_visits_a_second(farm):
     with farm.traffic(rate=1000) as traffic:
         time.sleep(2)

@@ -9,6 +9,7 @@ Invariant: each test leaves a farm in step, on one member of etcd.
 import base64
 import json
 import os
+import signal
 
 import pytest
 
@@ -210,6 +211,43 @@ def test_who_is_cut_off_for_too_long_uses_no_keys(farm):
     farm.heal()
     wait_in_step(farm)
     farm.wait(has_keys, "it has keys again")
+
+
+def test_what_talks_to_etcd_is_killed(farm):
+    """It has no key, and stekd starts another."""
+    stekd = farm.hosts[0].stekd
+    with open(f"/proc/{stekd.child.pid}/task/{stekd.child.pid}/children",
+              encoding="ascii") as file:
+        children = file.read().split()
+    for pid in children:
+        with open(f"/proc/{pid}/comm", encoding="ascii") as file:
+            if file.read().strip() == "stek-etcd":
+                os.kill(int(pid), signal.SIGKILL)
+    farm.wait(lambda: "stek-etcd) killed by signal 9" in error(farm.hosts[0]),
+              "status says so")
+    farm.wait(lambda: stekd.status()["store"]["state"] == "live",
+              "it is live again")
+    farm.hosts[1].stekd.stek("rotate", "--now")     # which waits for all
+
+
+def test_two_hosts_of_one_name_are_told(farm):
+    first, second = farm.hosts[:2]
+    stekd, text = second.stekd, second.stekd.text
+    stekd.stop()
+    stekd.text = text.replace(f'node = "{second.name}"',
+                              f'node = "{first.name}"')
+    stekd.configure()
+    stekd.launch()
+    farm.wait(stekd.status, "it answers")
+    farm.wait(lambda: any(host.stekd.status()["node_error"]
+                          for host in (first, second)), "one notices")
+    stekd.stop()
+    stekd.text = text
+    stekd.configure()
+    stekd.launch()
+    farm.wait(stekd.status, "it answers")
+    first.stekd.restart()       # to write its entry again
+    farm.wait(lambda: not first.stekd.status()["node_error"], "all is well")
 
 
 def test_a_farm_moves_to_a_new_farm_key_and_evicts_a_host(farm):

@@ -26,7 +26,7 @@ broken(struct world *world, const char *invariant, const char *text, ...)
 {
 	va_list args;
 
-	if (world->broken != NULL)
+	if (world->broken != NULL || world->over)
 		return;
 	world->broken = invariant;
 	va_start(args, text);
@@ -42,7 +42,7 @@ broken(struct world *world, const char *invariant, const char *text, ...)
  * without waiting (the farm's first, a revocation's, one whose time to wait
  * was over) counts at a node once that has it; one that an operator has
  * revoked does not count; nor does one that is at its end and sealed with only
- * by nodes that are cut off.
+ * by nodes that are cut off or whose servers take no keys.
  */
 static void
 check_open(struct world *world, const struct known *key)
@@ -124,7 +124,7 @@ is_excused(const struct world *world, const struct swap *swap,
     const struct stek_set *old)
 {
 	int64_t clock = node_now(world, &world->nodes[swap->node]) / SECOND;
-	const struct stek_key *held = farm_held(old);
+	const struct stek_key *held = held_key(old);
 	int64_t postpone = world->script->conf.postpone;
 
 	switch (swap->offered) {
@@ -134,13 +134,29 @@ is_excused(const struct world *world, const struct swap *swap,
 	case FARM_FORCE:
 		return was_dry(world, swap, old) ||
 		       (held != NULL && postpone != FARM_WAIT &&
-		           clock >= farm_held_from(held) + postpone);
+		           clock >= held_from(held) + postpone);
 	case FARM_PLAN:
 	case FARM_ROTATE:
 		return was_dry(world, swap, old);
 	default:
 		return false;
 	}
+}
+
+/*
+ * Where nobody tells nodes the store's clock, a run is over when one of them
+ * acts by a clock that has been wrong for ten minutes, or since its stekd has
+ * begun: nothing could tell it, and nothing is promised.
+ */
+static bool
+is_misled(const struct world *world, const struct swap *swap)
+{
+	const struct node *node = &world->nodes[swap->node];
+
+	return world->script->clockless &&
+	       !servers_is_clock_right(world, node) &&
+	       (node->begun >= node->stepped ||
+	           world->now - node->stepped > 9 * MINUTE);
 }
 
 void
@@ -150,6 +166,7 @@ check_before_put(
 	const struct stek_key *key, *before;
 	size_t i;
 
+	world->over |= is_misled(world, swap);
 	if (!is_excused(world, swap, old))
 		return;
 	for (i = 0; i < swap->set.count; i++) {
@@ -163,14 +180,14 @@ check_before_put(
 static int64_t
 from_of(const struct stek_key *key)
 {
-	return is_held(key) ? farm_held_from(key) : key->seal_from;
+	return is_held(key) ? held_from(key) : key->seal_from;
 }
 
 /*
  * I3.  A key that the plan makes seals no sooner than `rotate` after the one
  * before, unless nothing seals, or the store was tampered with, or an operator
- * has had a wish since.  And no more than 16 swaps in a row find that somebody
- * else was faster.
+ * has had a wish since, or nobody tells nodes the store's clock.  And no more
+ * than 16 swaps in a row find that somebody else was faster.
  */
 static void
 check_period(
@@ -183,8 +200,8 @@ check_period(
 	if (swap->set.count == 0)
 		return;
 	is_new = stek_set_find(old, new->name) == NULL;
-	if (is_new && swap->offered == FARM_PLAN && world->last_from != 0 &&
-	    !was_dry(world, swap, old) &&
+	if (is_new && swap->offered == FARM_PLAN && !world->script->clockless &&
+	    world->last_from != 0 && !was_dry(world, swap, old) &&
 	    from_of(new) < world->last_from + rotate &&
 	    from_of(new) != world->last_until)
 		broken(world, "I3",
@@ -212,7 +229,8 @@ end_of(struct world *world, const struct stek_set *set, size_t at)
 }
 
 /*
- * I9, but for revoked keys, and for those that give way in a full set.  The
+ * I9, but for revoked keys, those that give way in a full set, and those of a
+ * store that was set back, when the farm's newer set takes their place.  The
  * clock of who does it may be as far ahead as the lead is long.
  */
 static void
@@ -224,7 +242,8 @@ check_lost(
 	const struct known *key;
 	size_t i;
 
-	if (swap->offered == FARM_RESTORE || old->count == STEK_KEYS_MAX)
+	if (swap->set.version != old->version + 1 ||
+	    swap->offered == FARM_RESTORE || old->count == STEK_KEYS_MAX)
 		return;
 	for (i = 0; i < old->count; i++) {
 		key = servers_known(world, old->keys[i].name);
@@ -260,7 +279,10 @@ note_count(struct world *world, const struct swap *swap)
 
 	count->attempts++;
 	count->conflicts += swap->end == FARM_CONFLICT;
-	world->plan_tries += swap->offered == FARM_PLAN;
+	count->refused += swap->end == FARM_REFUSED;
+	count->plans += swap->offered == FARM_PLAN && swap->end != FARM_REFUSED;
+	count->planned +=
+	    swap->offered == FARM_PLAN && swap->end == FARM_SWAPPED;
 	if (swap->end == FARM_CONFLICT)
 		world->tries++;
 	if (world->tries > count->worst)
@@ -295,7 +317,11 @@ is_same(const struct stek_set *a, const struct stek_set *b)
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
-/* I5, at a node: times come sooner, or a held key gets its own. */
+/*
+ * I5, at a node: times come sooner, or a held key gets its own.  Another set of
+ * the same version is of a farm whose store was set back, and went on from
+ * there.
+ */
 static void
 check_times(
     struct world *world, const struct node *node, const struct stek_set *before)
@@ -303,6 +329,8 @@ check_times(
 	const struct stek_key *key, *old;
 	size_t i;
 
+	if (node->farm.set.version == before->version)
+		return;
 	for (i = 0; i < node->farm.set.count; i++) {
 		key = &node->farm.set.keys[i];
 		old = stek_set_find(before, key->name);

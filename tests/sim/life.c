@@ -94,6 +94,8 @@ boot(struct world *world, struct node *node, const struct fault *fault)
 	node->owed = NULL;
 	if (host)
 		node->offset += fault->arg * SECOND;
+	if (host)
+		node->stepped = world->now;
 	if (host && fault->arg != 0)
 		later(world,
 		    chance_between(&world->random, 5 * SECOND, 2 * MINUTE),
@@ -117,6 +119,7 @@ life_start(struct world *world, struct node *node)
 static void
 step_clock(struct world *world, struct node *node, int64_t seconds)
 {
+	node->stepped = world->now;
 	node->offset += seconds * SECOND;
 	node->boot += seconds * SECOND;
 	if (!servers_is_clock_right(world, node))
@@ -244,9 +247,11 @@ begin(struct world *world, struct node *node, const struct fault *fault)
 		break;
 	case FAULT_TARGET:
 		node->fails++;
+		servers_refresh(world, node);
 		break;
 	case FAULT_SLOW:
 		node->slows++;
+		servers_refresh(world, node);
 		break;
 	default:
 		break;

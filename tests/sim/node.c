@@ -47,9 +47,11 @@ keep_contact(struct world *world, struct node *node, struct farm_event *event)
 		return;
 	farm->contact = event->ran;
 	node->contact = world->now;
-	if (world->now - node->clock_seen < CLOCK_EVERY)
+	if (world->script->clockless ||
+	    world->now - node->clock_seen < CLOCK_EVERY)
 		return;
-	farm->offset = event->now - store_clock(world);
+	farm->clock_known = true;
+	farm->clock = store_clock(world) - event->ran / SECOND;
 	node->clock_seen = world->now;
 }
 
@@ -135,7 +137,7 @@ tell_step(struct world *world, struct node *node,
     const struct farm_event *event, const struct farm_todo *todo)
 {
 	const struct farm *farm = &node->farm;
-	const struct stek_key *held = farm_held(&farm->set);
+	const struct stek_key *held = held_key(&farm->set);
 
 	if (event->what == FARM_CONTACT && !todo->publish && !todo->swap)
 		return;
@@ -171,6 +173,8 @@ node_simple(struct world *world, struct node *node, enum farm_what what)
 {
 	struct farm_event event = {.what = what};
 
+	if (what == FARM_CLOCK && world->script->clockless)
+		return;
 	event.clock = store_clock(world);
 	if (what == FARM_CLOCK)
 		node->clock_seen = world->now;

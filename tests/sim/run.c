@@ -153,7 +153,8 @@ run(const struct script *script, FILE *out, struct world *world)
 	memset(world, 0, sizeof(*world));
 	world->trace = out;
 	begin(world, script);
-	while (world->broken == NULL && queue_get(&world->queue, &event) &&
+	while (world->broken == NULL && !world->over &&
+	       queue_get(&world->queue, &event) &&
 	       event.at < EPOCH + script->length) {
 		world->now = event.at;
 		world->count.events++;

@@ -126,6 +126,23 @@ add_small_fault(struct script *script, uint64_t *chance)
 	fault->len = chance_scale(chance, SECOND, 10 * MINUTE);
 }
 
+/* The store is gone as a key is due, and all come back at once. */
+static void
+add_outage(struct script *script, uint64_t *chance)
+{
+	const struct stek_policy *policy = &script->conf.policy;
+	int64_t turns = script->length / SECOND / policy->rotate;
+	struct fault *fault = &script->faults[script->count++];
+
+	fault->kind = FAULT_CUT;
+	fault->node = ALL;
+	fault->at =
+	    (chance_between(chance, 1, turns) * policy->rotate - policy->lead) *
+	        SECOND +
+	    chance_between(chance, SECOND, 15 * SECOND);
+	fault->len = chance_scale(chance, 10 * SECOND, 10 * MINUTE);
+}
+
 static void
 add_fault(struct script *script, uint64_t *chance)
 {
@@ -166,6 +183,7 @@ script_make(struct script *script, uint64_t seed)
 	if (script->conf.policy.rotate < 3600 || script->nodes > 20)
 		script->length = 2 * DAY;
 	script->odd = (uint32_t)chance_scale(&chance, 2, 100);
+	script->clockless = chance_one_in(&chance, 4);
 	faults = (uint32_t)chance_scale(&chance, 1, 40) - 1;
 	for (i = 0; i < faults; i++)
 		add_fault(script, &chance);
@@ -188,7 +206,9 @@ script_large(
 	script->conf.stale_after = 86400;
 	script->conf.mint = true;
 	for (i = 0; i < FAULTS_MAX && i < 40 * length / DAY; i++)
-		if (i % 10 == 0)
+		if (i % 40 == 0)
+			add_outage(script, &chance);
+		else if (i % 10 == 0)
 			add_fault(script, &chance);
 		else
 			add_small_fault(script, &chance);

@@ -44,6 +44,7 @@ struct script {
 	uint32_t nodes;
 	int64_t length; /* ms */
 	struct farm_conf conf;
+	bool clockless; /* nobody tells the store's clock */
 	uint32_t odd; /* one node in so many has a wrong clock */
 	struct fault faults[FAULTS_MAX];
 	uint32_t count;

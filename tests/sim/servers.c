@@ -60,7 +60,7 @@ add(struct world *world, struct node *node, uint32_t by)
 
 	if (node->seals != NOBODY) {
 		key = &world->keys[node->seals];
-		if (node->was_counted)
+		if (node->was_strict)
 			key->strict += by;
 		else
 			key->loose += by;
@@ -113,6 +113,8 @@ servers_refresh(struct world *world, struct node *node)
 	add(world, node, (uint32_t)-1);
 	look(world, node);
 	node->was_counted = node->in_step_servers && node->naps == 0;
+	node->was_strict =
+	    node->was_counted && node->fails == 0 && node->slows == 0;
 	add(world, node, 1);
 	if (node->seals != NOBODY)
 		node->dry = NEVER;

@@ -171,6 +171,9 @@ add(struct count *sum, const struct count *count)
 	sum->restores += count->restores;
 	sum->attempts += count->attempts;
 	sum->conflicts += count->conflicts;
+	sum->refused += count->refused;
+	sum->planned += count->planned;
+	sum->plans += count->plans;
 	sum->lists += count->lists;
 	sum->asks += count->asks;
 	if (count->worst > sum->worst)
@@ -180,15 +183,19 @@ add(struct count *sum, const struct count *count)
 static void
 tell_sum(const struct count *sum, uint64_t seeds, int64_t seconds)
 {
-	(void)printf("%" PRIu64 " farms in %" PRId64 " s: %" PRIu64
+	(void)printf("%" PRIu64 " farms, %" PRId64 " s: %" PRIu64
 	             " events, %" PRIu64 " keys, %" PRIu64
 	             " confirmed, %" PRIu64 " forced, %" PRIu64
-	             " sets restored; %" PRIu64 " swaps tried, %" PRIu64
-	             " in vain, %" PRIu64 " in a row at most; %" PRIu64
-	             " lists, %" PRIu64 " questions\n",
+	             " sets restored\n",
 	    seeds, seconds, sum->events, sum->mints, sum->confirms, sum->forces,
-	    sum->restores, sum->attempts, sum->conflicts, sum->worst,
-	    sum->lists, sum->asks);
+	    sum->restores);
+	(void)printf("%" PRIu64 " swaps, of which %" PRIu64
+	             " too late, %" PRIu64 " in a row at most, and %" PRIu64
+	             " refused; for %" PRIu64 " planned keys %" PRIu64
+	             ".  Nodes were listed %" PRIu64
+	             " times, a writer was asked after %" PRIu64 " times.\n",
+	    sum->attempts, sum->conflicts, sum->worst, sum->refused,
+	    sum->planned, sum->plans, sum->lists, sum->asks);
 }
 
 /* 0 if all is as wished. */

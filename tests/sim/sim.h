@@ -65,6 +65,7 @@ struct node {
 	int64_t offset;		/* ms, of its clock */
 	int64_t drift;		/* ppm */
 	int64_t boot;
+	int64_t stepped;	/* when its clock was set last */
 
 	bool up;
 	uint32_t life;		/* counts its daemon's starts */
@@ -94,7 +95,7 @@ struct node {
 	uint32_t opens[STEK_KEYS_MAX];
 	size_t open_count;
 	bool in_step_servers;	/* I1 counts on it */
-	bool was_counted;
+	bool was_counted, was_strict;
 	uint32_t server_timer;
 
 	int64_t fine;		/* since then nothing is wrong with it */
@@ -125,7 +126,7 @@ struct store {
 /* What is known of a key that a node has stored. */
 struct known {
 	uint8_t name[STEK_NAME_LEN];
-	uint32_t strict;	/* counted nodes that seal with it */
+	uint32_t strict;	/* counted, able nodes that seal with it */
 	uint32_t loose;		/* others that do */
 	uint32_t openers;	/* counted nodes that open it */
 	bool stored;		/* it is in the newest set */
@@ -137,9 +138,10 @@ struct known {
 };
 
 struct count {
-	uint64_t events, mints, confirms, forces, takeovers, restores;
-	uint64_t attempts, conflicts, plan_attempts, asks, lists;
-	uint64_t worst;		/* attempts to bring one key */
+	uint64_t events, mints, confirms, forces, restores;
+	uint64_t attempts, conflicts, refused, asks, lists;
+	uint64_t planned, plans; /* swaps for the plan: done, and tried */
+	uint64_t worst; /* conflicts in a row */
 };
 
 struct world {
@@ -159,14 +161,14 @@ struct world {
 	int64_t last_until;
 	int64_t ready;		/* since then nodes have the held key */
 	int64_t rotated_by;
-	int64_t rotating;	/* since then an operator waits for another key */
-	uint8_t rotated[STEK_NAME_LEN];	/* than this */
-	uint32_t tries;		/* conflicts since a swap was taken */
-	uint64_t plan_tries;	/* attempts of all plans */
+	int64_t rotating;	/* since then an operator waits */
+	uint8_t rotated[STEK_NAME_LEN];	/* for another key */
+	uint32_t tries;		/* swaps too late since one was taken */
 	bool sealed_once;
 	uint32_t hit[FAULTS_MAX];	/* the node that a fault was at */
 	struct count count;
 	FILE *trace;
+	bool over;		/* see check.c */
 	const char *broken;	/* the name of an invariant, or NULL */
 	char why[256];
 };

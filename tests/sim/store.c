@@ -135,7 +135,7 @@ tell_keys(struct world *world, const struct stek_set *set)
 		    "store:   key %02x%02x from %lld until %lld open %lld%s",
 		    key->name[0], key->name[1],
 		    (long long)(key->seal_from - EPOCH / SECOND -
-		                (is_held ? FARM_HOLD : 0)),
+		                (is_held ? HELD_FOR : 0)),
 		    (long long)(key->seal_until - EPOCH / SECOND),
 		    (long long)(key->open_until - EPOCH / SECOND),
 		    is_held ? " held" : "");

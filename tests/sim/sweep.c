@@ -153,7 +153,8 @@ check_sealing(struct world *world, const struct node *node)
 
 	if (node->dry == NEVER || !has_right_clock(world, node))
 		return;
-	if (world->script->conf.postpone == FARM_WAIT &&
+	if ((world->script->conf.postpone == FARM_WAIT ||
+	        world->script->clockless) &&
 	    (world->faults > 0 || world->now - world->calm < span))
 		return;
 	if (is_well(world, &world->nodes[0], span) &&
@@ -218,7 +219,7 @@ check_held(struct world *world)
 	const struct store *store = &world->store;
 	int64_t span = 2 * RETRY + 2 * MINUTE;
 	bool ready = store->holds == HOLDS_SET &&
-	             farm_held(&store->set) != NULL &&
+	             held_key(&store->set) != NULL &&
 	             store->set.version == store->highest;
 	uint32_t i;
 

@@ -441,6 +441,18 @@ a_full_set_gives_up_its_oldest_key(void **state)
 	assert_int_equal(s->set->keys[15].seal_from, NOON + 60);
 }
 
+static void
+a_key_that_takes_over_late_is_not_astray(void **state)
+{
+	struct situation *s = *state;
+	int64_t late = NOON + 6 * HOUR + 900;
+
+	given_add(s->set, 1, NOON, late, late + 12 * HOUR);
+	given_add(s->set, 2, late, late + 12 * HOUR, late + DAY);
+	plan_at(s, NOON + 6 * HOUR);
+	assert_int_equal(s->set->count, 2);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int
@@ -471,6 +483,7 @@ main(void)
 	    CASE(revoking_all_leaves_no_old_key),
 	    CASE(revoking_an_unknown_name_changes_nothing_even_if_a_key_is_due),
 	    CASE(a_full_set_gives_up_its_oldest_key),
+	    CASE(a_key_that_takes_over_late_is_not_astray),
 	};
 
 	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);

@@ -26,7 +26,7 @@ STEK_CHECKED bool farm_keys_load(struct farm_keys *, const struct conf *,
     farm_key_derive *, char why[CONF_WHY_LEN]);
 void farm_keys_free(struct farm_keys *);
 
-/* The next one's path, if a file is to hold it; or what farm_key_next is. */
+/* The path of the next one, if a file is to hold it; or what farm_key_next is. */
 void farm_keys_next_from(
     const struct conf *, char *text, size_t size);
 

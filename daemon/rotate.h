@@ -67,9 +67,9 @@ void rotate_log_set(const char *msg, const struct rotate *);
 const struct doubt *rotate_doubt(const struct rotate *);
 
 /*
- * Operator's wishes, carried out at once; of a node, see node.h.  Not OK:
- * nothing changed.  The store may not have been written: rotate->error then
- * says so.  *moved: false if the next key begins to seal as soon already.
+ * Operator's wishes, carried out at once; of a node, see node.h.  Not OK: nothing changed.  The
+ * store may not have been written: rotate->error then says so.  *moved: false
+ * if the next key begins to seal as soon already.
  */
 STEK_CHECKED enum stek_err rotate_ahead(
     struct rotate *, bool at_once, bool *moved);

@@ -276,7 +276,10 @@ note(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
 		failed(farm, event, todo);
 		break;
 	case FARM_NODES:
-		farm->confirmed = farm->asked && event->yes;
+		/* The others ask only whether the writer is live. */
+		if (!farm->mine)
+			break;
+		farm->confirmed = event->yes;
 		farm->asked = false;
 		break;
 	case FARM_WRITER:

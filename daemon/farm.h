@@ -99,7 +99,7 @@ enum farm_what {
 	FARM_CONFLICT,
 	FARM_REFUSED,
 	FARM_UNKNOWN,
-	FARM_NODES, /* how nodes stand, as was asked for */
+	FARM_NODES, /* how nodes stand, as was asked for, or by chance */
 	FARM_WRITER, /* is who wrote the set live? */
 	FARM_DO_ROTATE, /* an operator's wishes */
 	FARM_DO_REVOKE,

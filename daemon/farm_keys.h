@@ -26,9 +26,8 @@ STEK_CHECKED bool farm_keys_load(struct farm_keys *, const struct conf *,
     farm_key_derive *, char why[CONF_WHY_LEN]);
 void farm_keys_free(struct farm_keys *);
 
-/* The path of the next one, if a file is to hold it; or what farm_key_next is. */
-void farm_keys_next_from(
-    const struct conf *, char *text, size_t size);
+/* Where the next one comes from (farm_key.h); "": nowhere. */
+void farm_keys_next_from(const struct conf *, char *text, size_t size);
 
 /* As stek_codec_decode(), by either; *next: it was the next. */
 STEK_CHECKED enum stek_err farm_keys_decode(const struct farm_keys *,

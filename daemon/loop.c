@@ -102,13 +102,11 @@ add_throwaway(struct loop *loop, struct stek_set *set, int64_t now)
 void
 loop_publish(struct loop *loop, int64_t revoked)
 {
-	const struct stek_set *set = loop->rotate.set;
 	int64_t now = clock_now();
 	bool seals;
 	size_t i;
 
-	/* A node without its copy knows only which version it has had. */
-	if (set->version == 0 || (set->count == 0 && loop->rotate.node != NULL))
+	if (rotate_is_waiting(&loop->rotate))
 		return;
 	rotate_view(&loop->rotate, loop->view);
 	seals = stek_set_sealing(loop->view, now) != NULL;
@@ -131,9 +129,11 @@ check_ready(struct loop *loop)
 	size_t i;
 
 	for (i = 0; i < loop->conf->count; i++)
-		if (!loop->targets[i].placed && loop->rotate.set->version > 0)
+		if (!loop->targets[i].placed &&
+		    !rotate_is_waiting(&loop->rotate))
 			return;
-	if (loop->ready)
+	if (loop->ready ||
+	    (loop->rotate.node != NULL && rotate_is_waiting(&loop->rotate)))
 		return;
 	loop->ready = true;
 	notify("READY=1");

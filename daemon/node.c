@@ -17,6 +17,7 @@
 #include "rotate_store.h"
 
 #define SILENCE     7000 /* ms, after which the store's process counts as mute */
+#define PATIENCE    20000 /* ms, for the first keys */
 #define PULSE       2 /* s between two looks at that */
 #define UNHEARD     1000 /* ms, after which a swap that was not taken failed */
 #define SILENT_TEXT "the process that talks to etcd does not answer"
@@ -155,6 +156,8 @@ perform(struct node *node, const struct farm_todo *todo)
 	count(node->rotate, todo->swapped);
 	if (todo->publish)
 		loop_publish(loop, todo->taken);
+	if (todo->adopted)
+		loop_placed(loop);
 	if (todo->swap)
 		swap(node);
 	if (todo->read)
@@ -226,6 +229,19 @@ restart_store(struct node *node)
 	node_settled(node);
 }
 
+/* Servers are to start at boot, whatever has become of etcd. */
+static void
+be_late(struct node *node)
+{
+	node->late = true;
+	if (node->farm->set.count > 0)
+		return;
+	log_line(
+	    LOG_WARNING, "no keys of the farm yet", "why", node->why, NULL);
+	loop_publish(node->loop, 0);
+	loop_placed(node->loop);
+}
+
 static void
 on_pulse(evutil_socket_t fd, short what, void *arg)
 {
@@ -237,6 +253,8 @@ on_pulse(evutil_socket_t fd, short what, void *arg)
 		node_told.state(node, STORE_STALE, node->rollback, SILENT_TEXT);
 	if (node->loop->apart.fd < 0)
 		restart_store(node);
+	if (!node->late && clock_ran() - node->began > PATIENCE)
+		be_late(node);
 }
 
 /* --- and the rest -------------------------------------------------------- */
@@ -369,6 +387,7 @@ node_start(struct rotate *rotate, struct loop *loop)
 		return false;
 	randombytes_buf(&node->instance, sizeof(node->instance));
 	node->instance &= INT64_MAX;
+	node->began = clock_ran();
 	recall(node);
 	read_conf(node, &conf);
 	farm_begin(node->farm, &conf, node->found, clock_now(), clock_ran());

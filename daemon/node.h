@@ -42,6 +42,8 @@ struct node {
 	bool namesake; /* another host has this node's name */
 	bool offset_known;
 	int64_t since; /* ms since boot: when etcd was first there */
+	int64_t began; /* ditto: when this process was */
+	bool late; /* it has waited long enough for its first keys */
 	int ran; /* a timer of CLOCK_BOOTTIME, or -1 */
 	struct event *wall, *pause, *pulse;
 	bool unheard; /* a swap that the store's process did not take */

@@ -88,7 +88,8 @@ answer_farm(struct node *node, bool known)
 	struct farm_event event = {.what = FARM_NODES};
 	const struct node_peer *writer;
 
-	if (node->asked) {
+	/* Or it was asked for by stek(1): the sooner the held key may seal. */
+	if (node->asked || held_key(&node->farm->set) != NULL) {
 		node->asked = false;
 		event.yes = known &&
 		            node_peers_confirmed(node, node->farm->set.version);
@@ -210,9 +211,6 @@ on_nodes(
 	    : nodes == NULL ? why
 	                    : "out of memory");
 	answer_farm(node, known);
-	if (known && held_key(&node->farm->set) != NULL &&
-	    node_peers_confirmed(node, node->farm->set.version))
-		node->waits[0] = '\0';
 	if (known)
 		node_peers_tidy(node);
 	control_nodes(node->loop);

@@ -33,22 +33,6 @@ last_taken(const struct stek_set *old, const struct stek_set *new, int64_t now)
 	return last;
 }
 
-void
-rotate_log_set(const char *msg, const struct rotate *rotate)
-{
-	const struct stek_set *set = rotate->set;
-	int64_t now = clock_now();
-	const struct stek_key *sealing = stek_set_sealing(set, now);
-	char version[LOG_NUMBER_LEN], count[LOG_NUMBER_LEN];
-	char name[STEK_NAME_HEX] = "none";
-
-	if (sealing != NULL)
-		stek_key_hex(sealing->name, name);
-	log_line(LOG_INFO, msg, "version",
-	    log_number(version, (int64_t)set->version), "keys",
-	    log_number(count, (int64_t)set->count), "sealing", name, NULL);
-}
-
 /* Or is it only that the plan buries keys, or makes room for one? */
 static void
 adopt(struct rotate *rotate, const struct stek_set *next, bool revoking,
@@ -269,22 +253,6 @@ rotate_configure(struct rotate *rotate)
 		node_configure(rotate->node);
 	else
 		rotate_wake(rotate);
-}
-
-void
-rotate_view(const struct rotate *rotate, struct stek_set *view)
-{
-	if (rotate->node != NULL)
-		node_view(rotate->node, view);
-	else
-		stek_set_copy(view, rotate->set);
-}
-
-const struct doubt *
-rotate_doubt(const struct rotate *rotate)
-{
-	return rotate->node != NULL ? &rotate->node->farm->doubt
-	                            : &rotate->doubt;
 }
 
 void

@@ -60,6 +60,12 @@ void rotate_configure(struct rotate *);
 /* What servers get, but that dead keys may be in it. */
 void rotate_view(const struct rotate *, struct stek_set *);
 
+/*
+ * There are no keys for servers yet.  A node waits for those of its farm for a
+ * moment; then its servers get one of this host alone.
+ */
+bool rotate_is_waiting(const struct rotate *);
+
 /* A line of log about the set. */
 void rotate_log_set(const char *msg, const struct rotate *);
 
@@ -67,9 +73,9 @@ void rotate_log_set(const char *msg, const struct rotate *);
 const struct doubt *rotate_doubt(const struct rotate *);
 
 /*
- * Operator's wishes, carried out at once; of a node, see node.h.  Not OK: nothing changed.  The
- * store may not have been written: rotate->error then says so.  *moved: false
- * if the next key begins to seal as soon already.
+ * Operator's wishes, carried out at once; of a node, see node.h.  Not OK:
+ * nothing changed.  The store may not have been written: rotate->error then
+ * says so.  *moved: false if the next key begins to seal as soon already.
  */
 STEK_CHECKED enum stek_err rotate_ahead(
     struct rotate *, bool at_once, bool *moved);

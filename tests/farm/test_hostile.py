@@ -174,6 +174,31 @@ def test_etcd_is_away_for_a_while(farm):
     farm.etcd.members[0].start()
 
 
+def test_a_new_host_starts_without_etcd(farm):
+    """Its servers want a key to start with: they get one of their own."""
+    host = farm.hosts[2]
+    good = host.stekd
+    good.stop()
+    farm.etcd.members[0].stop()
+    path = os.path.join(host.folder, "haproxy")
+    stekd = host.stek(policy=POLICY, farm_key=good.farm_key_path)
+    stekd.targets = ['target web { format = "haproxy" path = "%s" }\n' % path]
+    stekd.on_etcd(farm.etcd)
+    stekd.start()
+    assert not os.path.exists(path)
+    farm.wait(lambda: os.path.exists(path), "there is a key", 40)
+    with open(path, "rb") as file:
+        alone = file.read()
+    farm.etcd.members[0].start()
+    wait_in_step(farm)
+    with open(path, "rb") as file:
+        assert file.read() != alone
+    stekd.stop()
+    host.stekd = good
+    good.launch()
+    farm.wait(good.status, "it answers")
+
+
 def test_a_revocation_without_etcd_is_done_here_and_later_everywhere(farm):
     had = names(farm.hosts[0])
     farm.etcd.members[0].stop()

@@ -30,6 +30,12 @@ put_begin(const json_t *answer, json_int_t targets)
 	const char *name = ask_text(answer, "sealing");
 	char text[SAY_TIME_LEN];
 
+	/* The set is as it was; what it says of keys is not so here. */
+	if (ask_text(answer, "farm_error")[0] != '\0') {
+		say_error("%s", ask_text(answer, "farm_error"));
+		(void)fflush(stdout);
+		return;
+	}
 	(void)printf("version %" JSON_INTEGER_FORMAT ": ",
 	    ask_number(answer, "version", 0));
 	if (json_is_true(json_object_get(answer, "held")))
@@ -47,8 +53,6 @@ put_begin(const json_t *answer, json_int_t targets)
 		             "and only --now has it seal sooner\n");
 	if (targets == 0)
 		(void)printf("no targets to confirm it\n");
-	if (ask_text(answer, "farm_error")[0] != '\0')
-		say_error("%s", ask_text(answer, "farm_error"));
 	(void)fflush(stdout);
 }
 

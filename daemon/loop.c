@@ -272,12 +272,15 @@ needs_restart(const struct conf *a, const struct conf *b)
 	if (strcmp(a->farm, b->farm) != 0)
 		return "farm can change only by a restart";
 	if (strcmp(a->store_dir, b->store_dir) != 0)
-		return "store can change only by a restart";
+		return conf_is_shared(a) && conf_is_shared(b)
+		           ? "state can change only by a restart"
+		           : "store can change only by a restart";
 	if (!same_etcd(a, b))
 		return "store, node and etcd can change only by a restart";
-	if (strcmp(a->farm_key, b->farm_key) != 0 ||
-	    strcmp(a->farm_key_next, b->farm_key_next) != 0)
+	if (strcmp(a->farm_key, b->farm_key) != 0)
 		return "farm_key can change only by a restart";
+	if (strcmp(a->farm_key_next, b->farm_key_next) != 0)
+		return "farm_key_next can change only by a restart";
 	if (strcmp(a->user, b->user) != 0)
 		return "user can change only by a restart";
 	if (strcmp(a->control, b->control) != 0)

@@ -53,8 +53,10 @@ say_known(const struct store_etcd *store, const struct call_end *end, char *why)
 {
 	if (end->status == CALL_DENIED)
 		(void)snprintf(why, CONF_WHY_LEN,
-		    "etcd denies this node's user %s: grant its role to read "
-		    "and write all under the prefix %s (%s)",
+		    "etcd denies this node's user%s%s: have it as a user, and "
+		    "grant its role to read and write all under the prefix %s "
+		    "(%s)",
+		    store->user[0] != '\0' ? " " : ", its certificate's CN",
 		    store->user, store->prefix, end->why);
 	else if (says(end, "space exceeded"))
 		(void)snprintf(why, CONF_WHY_LEN,

@@ -189,7 +189,8 @@ def test_a_certificate_of_nobody_is_denied(by_certificate, authority, under,
                                            open_store):
     store = open_store(under, *by_certificate.endpoints, ca=authority.cert,
                        cert=authority.issue("stranger"))
-    assert "grant" in store.wait_stale()["why"]
+    why = store.wait_stale()["why"]
+    assert "grant" in why and "its certificate's CN" in why
 
 
 def test_no_certificate_is_refused(by_certificate, authority, under,

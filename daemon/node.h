@@ -43,7 +43,6 @@ struct node {
 	struct event *wall, *pause, *pulse;
 	bool unheard; /* a swap that the store's process did not take */
 	bool asked; /* farm.c waits for how nodes stand */
-	bool asked_writer; /* ditto, for whether the writer is live */
 	char list_why[CONF_WHY_LEN]; /* nodes are not as the store has them */
 	struct node_peer *peers;
 	size_t count;

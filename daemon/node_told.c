@@ -149,22 +149,13 @@ static void
 answer_farm(struct node *node, bool known)
 {
 	struct farm_event event = {.what = FARM_NODES};
-	const struct node_peer *writer;
 
-	if (node->asked) {
-		node->asked = false;
-		event.yes = known &&
-		            node_peers_confirmed(node, node->farm->set.version);
-		node_step(node, &event);
-	}
-	if (node->asked_writer) {
-		node->asked_writer = false;
-		writer = node_peer_find(node, node->writer);
-		event.what = FARM_WRITER;
-		/* What is not known is no reason to do the writer's work. */
-		event.yes = !known || (writer != NULL && writer->live);
-		node_step(node, &event);
-	}
+	if (!node->asked)
+		return;
+	node->asked = false;
+	event.yes =
+	    known && node_peers_confirmed(node, node->farm->set.version);
+	node_step(node, &event);
 }
 
 static void
@@ -180,6 +171,17 @@ on_nodes(
 	                    : "out of memory");
 	answer_farm(node, known);
 	control_nodes(node->loop);
+}
+
+static void
+on_asked(void *arg, const char *name, bool known, bool live)
+{
+	struct farm_event event = {.what = FARM_WRITER};
+	struct node *node = arg;
+
+	/* What is not known is no reason to do the writer's work. */
+	event.yes = !known || live || strcmp(name, node->writer) != 0;
+	node_step(node, &event);
 }
 
 static void
@@ -199,5 +201,6 @@ const struct store_told node_told = {
     .swapped = on_swapped,
     .untold = on_untold,
     .nodes = on_nodes,
+    .asked = on_asked,
     .clock = on_clock,
 };

@@ -54,6 +54,7 @@ static const struct call_conf calls[JOB_COUNT] = {
     [JOB_LIST] = {"/etcdserverpb.KV/Txn", NULL, LIST_MS, LIST_MAX},
     [JOB_FORGET] = {"/etcdserverpb.KV/Txn", NULL, CALL_MS, SMALL_MAX},
     [JOB_CLOCK] = {"/version", NULL, CALL_MS, 0},
+    [JOB_ASK] = {"/etcdserverpb.KV/Range", NULL, CALL_MS, SMALL_MAX},
 };
 
 static const char *

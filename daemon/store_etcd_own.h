@@ -6,7 +6,8 @@
  *	store_etcd_link.c	which endpoint, when, until when; what state
  *	store_etcd_set.c	the set: read, watch, look
  *	store_etcd_swap.c	the set: swap
- *	store_etcd_nodes.c	the nodes: lease, entry, list, forget
+ *	store_etcd_nodes.c	this node: its lease, its entry
+ *	store_etcd_list.c	the nodes: all, one, forget
  *	store_etcd_why.c	what etcd's refusals mean, in words
  *	store_etcd_call.c	calls, by libcurl; with _http.c and _frame.c
  *
@@ -39,6 +40,7 @@ enum store_job {
 	JOB_LIST,
 	JOB_FORGET,
 	JOB_CLOCK,
+	JOB_ASK,
 	JOB_COUNT,
 };
 
@@ -110,6 +112,8 @@ struct store_etcd {
 	char untold[CONF_WHY_LEN];
 	int64_t lease, keep, entry_at; /* id; when to */
 	int64_t list_by; /* 0: nobody asked */
+	char ask[STORE_NODE_MAX + 1]; /* the node asked for */
+	int64_t ask_by; /* 0: nobody asked */
 
 	uint64_t calls, failures, events, bytes_in, bytes_out, connects;
 };
@@ -183,14 +187,20 @@ void store_on_swap(struct store_etcd *, const struct call_end *);
 
 void store_nodes_run(struct store_etcd *, int64_t now); /* over a link */
 int64_t store_nodes_next(const struct store_etcd *); /* when to */
-void store_nodes_late(struct store_etcd *, int64_t now);
 void store_nodes_up(struct store_etcd *); /* there is a link again */
 void store_nodes_lost(struct store_etcd *); /* the link is to be given up */
 void store_nodes_reset(struct store_etcd *); /* etcd has gone back */
 void store_on_grant(struct store_etcd *, const struct call_end *);
 void store_on_keep(struct store_etcd *, const struct call_end *);
 void store_on_entry(struct store_etcd *, const struct call_end *);
+
+/* --- store_etcd_list.c --- */
+
+void store_list_run(struct store_etcd *); /* over a link */
+int64_t store_list_next(const struct store_etcd *); /* when it is late */
+void store_list_late(struct store_etcd *, int64_t now);
 void store_on_list(struct store_etcd *, const struct call_end *);
+void store_on_ask(struct store_etcd *, const struct call_end *);
 void store_on_forget(struct store_etcd *, const struct call_end *);
 
 /* --- store_etcd_why.c --- */

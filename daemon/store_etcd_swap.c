@@ -155,6 +155,6 @@ store_on_swap(struct store_etcd *store, const struct call_end *end)
 	if (store_lost(store, end))
 		return;
 	store_say(store, end, why);
-	tell_swapped(
-	    store, is_refusal(end->status) ? STORE_REFUSED : STORE_UNKNOWN, why);
+	tell_swapped(store,
+	    is_refusal(end->status) ? STORE_REFUSED : STORE_UNKNOWN, why);
 }

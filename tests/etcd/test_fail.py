@@ -96,13 +96,16 @@ def test_a_swap_without_etcd_is_not_known_to_be_done(alone, under, open_store):
     assert time.monotonic() - began < 11
 
 
-def test_a_list_without_etcd_is_told_to_be_none(alone, under, open_store):
+def test_nodes_without_etcd_are_told_to_be_unknown(alone, under, open_store):
     store = open_on(open_store, under, alone)
     alone.members[0].kill()
     store.wait_stale()
     told = store.list()
     assert not told["had"]
     assert alone.endpoints[0] in told["why"]
+    began = time.monotonic()
+    assert store.asks(store.node) == (False, False)
+    assert time.monotonic() - began < 11
 
 
 def test_it_is_tried_less_and_less_often(alone, under, open_store):

@@ -76,9 +76,43 @@ def test_a_node_that_was_killed_stays_a_member(etcd, under, open_store):
     here.ask("tell here")
     gone.ask("tell gone")
     wait_entries(here, {here.node: (True, "here"), gone.node: (True, "gone")})
+    assert here.asks(gone.node) == (True, True)
     gone.kill()
     wait_entries(here, {here.node: (True, "here"),
                         gone.node: (False, "gone")}, LEASE + 10)
+    assert here.asks(gone.node) == (True, False)
+    assert here.asks(here.node) == (True, True)
+
+
+def test_a_node_that_never_was_is_not_live(etcd, under, open_store):
+    etcd.put(under + "nodes/ab", "longer")
+    etcd.put(under + "nodes/b", "beside")
+    store = open_live(open_store, under, etcd)
+    assert store.asks("a") == (True, False)
+    assert store.asks("x" * 64) == (True, False)
+
+
+def test_who_asks_before_it_is_live_is_answered(etcd, under, open_store):
+    etcd.put(under + "nodes/a", "entry")
+    assert open_store(under, *etcd.endpoints).asks("a") == (True, True)
+
+
+def test_of_several_the_last_one_asked_for_is_told(etcd, under, open_store):
+    etcd.put(under + "nodes/c", "entry")
+    store = open_live(open_store, under, etcd)
+    store.ask("ask a\nask b\nask c")
+    store.wait_told("asked")
+    time.sleep(0.5)
+    assert [(one["node"], one["live"]) for one in store.of("asked")] == \
+        [("c", True)]
+
+
+def test_the_answer_is_as_short_for_a_long_entry(etcd, under, open_store):
+    etcd.put(under + "nodes/long", "x" * 100000)
+    store = open_live(open_store, under, etcd)
+    before = store.counts()
+    assert store.asks("long") == (True, True)
+    assert store.counts()["bytes_in"] - before["bytes_in"] < 1000
 
 
 def test_a_member_that_is_gone_can_be_forgotten(etcd, under, open_store):

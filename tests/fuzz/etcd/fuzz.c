@@ -6,8 +6,9 @@
  * No byte goes over a network: the loop is never run.
  *
  * Never here: libcurl.
- * Invariant: found() goes back only after a rollback was told; a swap and a
- * list are answered at most once; names are those that a node may have.
+ * Invariant: found() goes back only after a rollback was told; a swap, a list
+ * and a question are answered at most once; names are those that a node may
+ * have.
  */
 #include <event2/event.h>
 #include <string.h>
@@ -23,7 +24,7 @@
 
 struct seen {
 	int64_t revision;
-	bool swapping, listing, rollback;
+	bool swapping, listing, asking, rollback;
 };
 
 static void
@@ -75,6 +76,16 @@ on_nodes(
 		            nodes[i].entry != NULL);
 }
 
+static void
+on_asked(void *arg, const char *node, bool known, bool live)
+{
+	struct seen *seen = arg;
+
+	FUZZ_EXPECT(seen->asking && strcmp(node, "n") == 0);
+	FUZZ_EXPECT(known || !live);
+	seen->asking = false;
+}
+
 /* All that is due, now. */
 static void
 run(struct store_etcd *store, struct seen *seen)
@@ -88,6 +99,10 @@ run(struct store_etcd *store, struct seen *seen)
 		    store, store->revision, (const uint8_t *)"set", 3);
 	store->swap_by = INT64_MAX;
 	seen->listing = true;
+	if (!seen->asking)
+		store_etcd_ask(store, "n");
+	store->ask_by = INT64_MAX;
+	seen->asking = true;
 	store_link_run(store, now);
 	if (store->phase == PHASE_UP)
 		store_set_run(store);
@@ -95,6 +110,8 @@ run(struct store_etcd *store, struct seen *seen)
 		store_swap_run(store);
 	if (store->phase == PHASE_UP)
 		store_nodes_run(store, now);
+	if (store->phase == PHASE_UP)
+		store_list_run(store);
 }
 
 static void
@@ -206,7 +223,8 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	static const struct store_told told = {.found = on_found,
 	    .state = on_state,
 	    .swapped = on_swapped,
-	    .nodes = on_nodes};
+	    .nodes = on_nodes,
+	    .asked = on_asked};
 	struct event_base *base = event_base_new();
 	struct store_etcd *store;
 	struct seen seen = {0};

@@ -36,6 +36,7 @@ struct node {
 	bool garbage; /* what is in the store cannot be used */
 	char why[CONF_WHY_LEN]; /* it is not live, or cannot be used */
 	char untold[CONF_WHY_LEN]; /* why this node's entry is not there */
+	enum store_rights rights; /* of this node, in etcd */
 	char writer[CONF_NODE_MAX + 1]; /* of the set, or "" */
 	char waits[CONF_WHY_LEN]; /* for whom the held key does, or "" */
 	bool offset_known;

@@ -185,6 +185,14 @@ on_asked(void *arg, const char *name, bool known, bool live)
 }
 
 static void
+on_rights(void *arg, enum store_rights rights)
+{
+	struct node *node = arg;
+
+	node->rights = rights;
+}
+
+static void
 on_clock(void *arg, int64_t seconds)
 {
 	struct farm_event event = {.what = FARM_CLOCK, .clock = seconds};
@@ -202,5 +210,6 @@ const struct store_told node_told = {
     .untold = on_untold,
     .nodes = on_nodes,
     .asked = on_asked,
+    .rights = on_rights,
     .clock = on_clock,
 };

@@ -163,6 +163,10 @@ hear(struct store_apart *apart, const struct store_message *message,
 		told->asked(arg, store_wire_text(message, bytes), message->flag,
 		    message->number != 0);
 		break;
+	case STORE_RIGHTS:
+		if (told->rights != NULL)
+			told->rights(arg, (enum store_rights)message->number);
+		break;
 	case STORE_CLOCK:
 		told->clock(arg, message->number);
 		break;

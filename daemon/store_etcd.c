@@ -31,6 +31,8 @@ set_timer(struct store_etcd *store)
 
 	if (store->phase == PHASE_UP && store_nodes_next(store) < at)
 		at = store_nodes_next(store);
+	if (store->phase == PHASE_UP && store_rights_next(store) < at)
+		at = store_rights_next(store);
 	if (store->swap != NULL && store->swap_by < at)
 		at = store->swap_by;
 	if (store_list_next(store) < at)
@@ -123,6 +125,8 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 		store_nodes_run(store, now);
 	if (store->phase == PHASE_UP)
 		store_list_run(store);
+	if (store->phase == PHASE_UP)
+		store_rights_run(store, now);
 	leave(store);
 }
 
@@ -154,12 +158,16 @@ store_end(void *arg, int job, const struct call_end *end)
 	    [JOB_LIST] = store_on_list,
 	    [JOB_FORGET] = store_on_forget,
 	    [JOB_CLOCK] = store_on_clock,
-	    [JOB_ASK] = store_on_ask};
+	    [JOB_ASK] = store_on_ask,
+	    [JOB_RIGHTS] = store_on_rights,
+	    [JOB_NOBODY] = store_on_nobody,
+	    [JOB_OPEN] = store_on_open};
 	struct store_etcd *store = arg;
 
 	enter(store);
 	store->jobs &= ~(1U << job);
-	if (end->status != CALL_OK)
+	if (end->status < CALL_OK ||
+	    (end->status > CALL_OK && job < JOB_RIGHTS))
 		store->failures++;
 	ends[job](store, end);
 	leave(store);

@@ -56,6 +56,14 @@ enum store_swapped {
 	STORE_UNKNOWN, /* no answer: it may or may not have been done */
 };
 
+/* What this node may read of etcd, and thus write, as roles usually go. */
+enum store_rights {
+	STORE_RIGHTS_UNKNOWN, /* never told */
+	STORE_RIGHTS_OPEN, /* all, as anybody may: authentication is off */
+	STORE_RIGHTS_ALL, /* all, by its user's roles */
+	STORE_RIGHTS_OWN, /* not all: its prefix, as far as can be told */
+};
+
 struct store_node {
 	const char *name;
 	bool live; /* it has an entry under a lease */
@@ -95,6 +103,8 @@ struct store_told {
 	    const char *why);
 	/* Is this one live?  Not known: it could not be had. */
 	void (*asked)(void *arg, const char *node, bool known, bool live);
+	/* Once it is known, and at each change.  May be NULL. */
+	void (*rights)(void *arg, enum store_rights);
 	/* The etcd server's clock, in Unix seconds, is this now (+- 1 s). */
 	void (*clock)(void *arg, int64_t seconds);
 };

@@ -55,6 +55,9 @@ static const struct call_conf calls[JOB_COUNT] = {
     [JOB_FORGET] = {"/etcdserverpb.KV/Txn", NULL, CALL_MS, SMALL_MAX},
     [JOB_CLOCK] = {"/version", NULL, CALL_MS, 0},
     [JOB_ASK] = {"/etcdserverpb.KV/Range", NULL, CALL_MS, SMALL_MAX},
+    [JOB_RIGHTS] = {"/etcdserverpb.KV/Range", NULL, CALL_MS, SMALL_MAX},
+    [JOB_NOBODY] = {"/etcdserverpb.KV/Range", NULL, CALL_MS, SMALL_MAX},
+    [JOB_OPEN] = {"/etcdserverpb.Auth/Authenticate", NULL, CALL_MS, SMALL_MAX},
 };
 
 static const char *
@@ -132,7 +135,9 @@ store_send(struct store_etcd *store, enum store_job job,
 
 	if (store->link == NULL)
 		return false;
-	conf.token = job == JOB_LOGIN ? NULL : store->token;
+	conf.token = job == JOB_LOGIN || job == JOB_NOBODY || job == JOB_OPEN
+	                 ? NULL
+	                 : store->token;
 	store->calls++;
 	store->floors[job] = store->seen;
 	conf.ms = patience(store, job);
@@ -262,8 +267,7 @@ take_token(struct store_etcd *store, const struct call_end *end)
 void
 store_on_login(struct store_etcd *store, const struct call_end *end)
 {
-	if (end->status > CALL_OK &&
-	    strstr(end->why, "authentication is not enabled") != NULL) {
+	if (store_is_open(end)) {
 		store_set_read(store); /* then it wants no token, either */
 		return;
 	}
@@ -314,6 +318,7 @@ store_up(struct store_etcd *store)
 {
 	store->phase = PHASE_UP;
 	store_nodes_up(store);
+	store_rights_up(store);
 	store_proved(store, store->began);
 	store_poke(store);
 }

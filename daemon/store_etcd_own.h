@@ -8,6 +8,7 @@
  *	store_etcd_swap.c	the set: swap
  *	store_etcd_nodes.c	this node: its lease, its entry
  *	store_etcd_list.c	the nodes: all, one, forget
+ *	store_etcd_rights.c	what this node may do
  *	store_etcd_why.c	what etcd's refusals mean, in words
  *	store_etcd_call.c	calls, by libcurl; with _http.c and _frame.c
  *
@@ -41,6 +42,9 @@ enum store_job {
 	JOB_FORGET,
 	JOB_CLOCK,
 	JOB_ASK,
+	JOB_RIGHTS, /* from here on, a refusal is an answer */
+	JOB_NOBODY,
+	JOB_OPEN,
 	JOB_COUNT,
 };
 
@@ -114,6 +118,8 @@ struct store_etcd {
 	int64_t list_by; /* 0: nobody asked */
 	char ask[STORE_NODE_MAX + 1]; /* the node asked for */
 	int64_t ask_by; /* 0: nobody asked */
+	enum store_rights rights; /* as told */
+	int64_t rights_at; /* when to ask for them */
 
 	uint64_t calls, failures, events, bytes_in, bytes_out, connects;
 };
@@ -203,11 +209,22 @@ void store_on_list(struct store_etcd *, const struct call_end *);
 void store_on_ask(struct store_etcd *, const struct call_end *);
 void store_on_forget(struct store_etcd *, const struct call_end *);
 
+/* --- store_etcd_rights.c --- */
+
+void store_rights_up(struct store_etcd *); /* there is a link again */
+void store_rights_run(struct store_etcd *, int64_t now); /* over a link */
+int64_t store_rights_next(const struct store_etcd *); /* when to */
+void store_on_rights(struct store_etcd *, const struct call_end *);
+void store_on_nobody(struct store_etcd *, const struct call_end *);
+void store_on_open(struct store_etcd *, const struct call_end *);
+
 /* --- store_etcd_why.c --- */
 
 /* What goes after "ENDPOINT: ". */
 void store_why(const struct store_etcd *, const struct call_end *,
     char why[CONF_WHY_LEN]);
+/* etcd's authentication is off. */
+bool store_is_open(const struct call_end *);
 /* The user's token is none (any more). */
 bool store_is_logged_out(const struct store_etcd *, const struct call_end *);
 

@@ -17,6 +17,13 @@ says(const struct call_end *end, const char *text)
 }
 
 bool
+store_is_open(const struct call_end *end)
+{
+	return end->status > CALL_OK &&
+	       says(end, "authentication is not enabled");
+}
+
+bool
 store_is_logged_out(const struct store_etcd *store, const struct call_end *end)
 {
 	if (store->user[0] == '\0' || end->status <= CALL_OK)

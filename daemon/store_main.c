@@ -76,6 +76,12 @@ on_asked(void *arg, const char *node, bool known, bool live)
 }
 
 static void
+on_rights(void *arg, enum store_rights rights)
+{
+	say(arg, STORE_RIGHTS, (int64_t)rights, false, NULL, 0);
+}
+
+static void
 on_clock(void *arg, int64_t seconds)
 {
 	say(arg, STORE_CLOCK, seconds, false, NULL, 0);
@@ -139,6 +145,7 @@ static const struct store_told told_apart = {
     .untold = on_untold,
     .nodes = on_nodes,
     .asked = on_asked,
+    .rights = on_rights,
     .clock = on_clock,
 };
 

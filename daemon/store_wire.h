@@ -30,12 +30,13 @@ enum store_op {
 	STORE_NODES,
 	STORE_NODES_END,
 	STORE_ASKED,
+	STORE_RIGHTS,
 	STORE_CLOCK,
 };
 
 struct store_message {
 	enum store_op op;
-	int64_t number; /* a revision, a time, a state, a result, or live */
+	int64_t number; /* a revision, a time, or of an enum, or live */
 	bool flag; /* there is a value; rollback; what was asked is known */
 	size_t len; /* of what follows */
 };

@@ -125,6 +125,18 @@ on_asked(void *arg, const char *node, bool known, bool live)
 }
 
 static void
+on_rights(void *arg, enum store_rights rights)
+{
+	static const char *const names[] = {[STORE_RIGHTS_UNKNOWN] = "unknown",
+	    [STORE_RIGHTS_OPEN] = "open",
+	    [STORE_RIGHTS_ALL] = "all",
+	    [STORE_RIGHTS_OWN] = "own"};
+
+	say(json_pack("{s:s, s:i, s:s}", "told", "rights", "store", *(int *)arg,
+	    "rights", names[rights]));
+}
+
+static void
 on_clock(void *arg, int64_t seconds)
 {
 	say(json_pack("{s:s, s:i, s:I}", "told", "clock", "store", *(int *)arg,
@@ -261,6 +273,7 @@ open_all(struct driver *driver, struct store_etcd_conf *conf, int *numbers)
 	    .untold = on_untold,
 	    .nodes = on_nodes,
 	    .asked = on_asked,
+	    .rights = on_rights,
 	    .clock = on_clock};
 	const char *node = conf->node;
 	char name[STORE_NODE_MAX + 1];

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Who a node is to etcd: users, passwords, certificates, and what they may."""
+import contextlib
+import os
+
 import pytest
 
 from cluster import Authority, Cluster, prefix
@@ -63,6 +66,39 @@ def test_the_least_role_suffices(store, guarded, under):
     assert not store.of("untold")
 
 
+def rights(store):
+    return store.wait_told("rights")["rights"]
+
+
+@contextlib.contextmanager
+def not_logged(cluster):
+    """etcd complains of nobody meanwhile, so no operator is alarmed."""
+    with open(cluster.members[0].log, encoding="utf-8") as log:
+        log.seek(0, os.SEEK_END)
+        yield
+        lines = [line for line in log if line[27:30] in ("W |", "E |")]
+    assert [line for line in lines if "not cryptographically" not in line and
+            "took too long" not in line] == []
+
+
+def test_what_a_user_may_is_told_and_not_logged(guarded, under, open_store):
+    with not_logged(guarded):
+        store = open_store(under, *guarded.endpoints, user="node",
+                           password="nodepass")
+        assert rights(store) == "own"
+        assert store.counts()["failures"] == 0
+        store = open_store(under, *guarded.endpoints, user="root",
+                           password="rootpass")
+        assert rights(store) == "all"
+    guarded.ctl("role", "add", "reader")
+    guarded.ctl("role", "grant-permission", "reader", "read", "--prefix=true",
+                "")
+    guarded.ctl("user", "grant-role", "node", "reader")
+    store = open_store(under, *guarded.endpoints, user="node",
+                       password="nodepass")
+    assert rights(store) == "all"
+
+
 def test_another_prefix_is_denied(guarded, open_store):
     store = open_store("/other/", *guarded.endpoints, user="node",
                        password="nodepass")
@@ -88,6 +124,7 @@ def test_a_user_where_etcd_wants_none_is_in_order(etcd, under, open_store):
                        password="nodepass")
     store.wait_live()
     assert store.swap(0, "one")["how"] == "swapped"
+    assert rights(store) == "open"
 
 
 def test_authentication_that_is_enabled_later(farm, under, open_store):
@@ -97,8 +134,10 @@ def test_authentication_that_is_enabled_later(farm, under, open_store):
     store = open_store(under, *cluster.endpoints, user="node",
                        password="nodepass")
     store.wait_live()
+    assert rights(store) == "open"
     enable(cluster)
     assert store.swap(0, "one")["how"] == "swapped"
+    store.wait_told("rights", lambda one: one["rights"] == "own")
     store.wait_sees("one")
     cluster.stop()
 
@@ -183,6 +222,30 @@ def test_a_certificate_is_a_user(by_certificate, authority, under, open_store):
                0.2)
     store.wait_told("clock")
     assert store.counts()["failures"] == 0
+
+
+def test_what_a_certificate_may_is_told(by_certificate, authority, under,
+                                        open_store):
+    def open_as(user):
+        return open_store(under, *by_certificate.endpoints,
+                          ca=authority.cert, cert=authority.issue(user))
+    with not_logged(by_certificate):
+        assert rights(open_as("node")) == "own"
+    assert rights(open_as("root")) == "all"
+    by_certificate.ctl("auth", "disable")
+    with not_logged(by_certificate):
+        assert rights(open_as("node")) == "open"
+
+
+def test_a_certificate_does_not_hide_what_a_password_may(
+        by_certificate, authority, under, open_store):
+    """Without its token, the certificate would speak for it."""
+    by_certificate.ctl("user", "add", "admin:adminpass")
+    by_certificate.ctl("user", "grant-role", "admin", "root")
+    store = open_store(under, *by_certificate.endpoints, ca=authority.cert,
+                       cert=authority.issue("root"), user="admin",
+                       password="adminpass")
+    assert rights(store) == "all"
 
 
 def test_a_certificate_of_nobody_is_denied(by_certificate, authority, under,

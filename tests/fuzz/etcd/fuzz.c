@@ -86,6 +86,14 @@ on_asked(void *arg, const char *node, bool known, bool live)
 	seen->asking = false;
 }
 
+static void
+on_rights(void *arg, enum store_rights rights)
+{
+	(void)arg;
+	FUZZ_EXPECT(
+	    rights > STORE_RIGHTS_UNKNOWN && rights <= STORE_RIGHTS_OWN);
+}
+
 /* All that is due, now. */
 static void
 run(struct store_etcd *store, struct seen *seen)
@@ -93,6 +101,7 @@ run(struct store_etcd *store, struct seen *seen)
 	int64_t now = clock_ms();
 
 	store->connect = store->look = store->keep = store->entry_at = 0;
+	store->rights_at = 0;
 	store->watch_by = store->swap_by = store->list_by = INT64_MAX;
 	if (!seen->swapping)
 		seen->swapping = store_etcd_swap(
@@ -112,6 +121,8 @@ run(struct store_etcd *store, struct seen *seen)
 		store_nodes_run(store, now);
 	if (store->phase == PHASE_UP)
 		store_list_run(store);
+	if (store->phase == PHASE_UP)
+		store_rights_run(store, now);
 }
 
 static void
@@ -224,7 +235,8 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	    .state = on_state,
 	    .swapped = on_swapped,
 	    .nodes = on_nodes,
-	    .asked = on_asked};
+	    .asked = on_asked,
+	    .rights = on_rights};
 	struct event_base *base = event_base_new();
 	struct store_etcd *store;
 	struct seen seen = {0};

@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "store_etcd_call.h"
+#include "store_etcd_cert.h"
 #include "store_etcd_frame.h"
 #include "store_etcd_http.h"
 
@@ -45,6 +46,7 @@ struct link {
 	CURLM *multi;
 	struct event *timer;
 	struct call *calls;
+	struct cert_seen seen;
 	bool used; /* by a call that was answered */
 	bool telling, dead;
 };
@@ -298,6 +300,13 @@ tell_end(struct call *call, CURLcode code)
 	call->answer.limit = call->limit;
 	end.status =
 	    http_status(&call->answer, call->easy, code, call->error, why);
+	if (end.status == CALL_BROKEN && call->answer.code == 0) {
+		end.uncertified = cert_is_refused(link->seen.alert);
+		end.mute =
+		    !link->used && link->seen.done && link->seen.alert == 0;
+	}
+	if (end.uncertified)
+		end.why = cert_alert_name(link->seen.alert);
 	if (call->answer.plain)
 		end.date = call->answer.date;
 	else if (end.status == CALL_OK && !take_answer(call, &end)) {
@@ -364,9 +373,13 @@ set_common(struct call *call, const char *path)
 	       SET(USERAGENT, "stek/" STEK_VERSION) &&
 	       SET(HEADERFUNCTION, take_header) && SET(HEADERDATA, call) &&
 	       SET(WRITEFUNCTION, take_body) && SET(WRITEDATA, call) &&
-	       SET(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) &&
+	       SET(SSLVERSION, conf->tls12
+	                           ? (long)CURL_SSLVERSION_TLSv1_2 |
+	                                 (long)CURL_SSLVERSION_MAX_TLSv1_2
+	                           : (long)CURL_SSLVERSION_TLSv1_2) &&
 	       (conf->ca[0] == '\0' || SET(CAINFO, conf->ca)) &&
 	       (conf->ca[0] == '\0' || SET(CAPATH, NULL)) &&
+	       cert_watch(call->easy, &call->link->seen) &&
 	       (conf->cert[0] == '\0' || SET(SSLCERT, conf->cert)) &&
 	       (conf->key[0] == '\0' || SET(SSLKEY, conf->key));
 }

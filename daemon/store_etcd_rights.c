@@ -11,7 +11,7 @@
  *			etcd whose authentication is off lets it do
  *	with a		takes it along wherever it goes, and so logs in as
  *	certificate	nobody, to be told that authentication is off, or to be
- *			refused; etcd logs that, as a warning to its operator
+ *			refused; etcd logs that, so it is done once a link
  *
  * Never here: what is wrong with that.
  */
@@ -87,7 +87,7 @@ store_on_rights(struct store_etcd *store, const struct call_end *end)
 		failed(store, end);
 	else if (store->token != NULL && store->cert[0] == '\0')
 		read_first(store, JOB_NOBODY);
-	else
+	else if (!store->refused)
 		log_in_as_nobody(store);
 }
 
@@ -107,15 +107,17 @@ store_on_open(struct store_etcd *store, const struct call_end *end)
 {
 	if (store_is_open(end))
 		tell(store, STORE_RIGHTS_OPEN);
-	else if (is_refusal(end))
+	else if (is_refusal(end)) {
+		store->refused = true;
 		tell(store, STORE_RIGHTS_ALL);
-	else
+	} else
 		failed(store, end);
 }
 
 void
 store_rights_up(struct store_etcd *store)
 {
+	store->refused = false;
 	store->rights_at = store_soon(0, FIRST_MOST);
 }
 

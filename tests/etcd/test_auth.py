@@ -258,4 +258,4 @@ def test_a_certificate_of_nobody_is_denied(by_certificate, authority, under,
 def test_no_certificate_is_refused(by_certificate, authority, under,
                                    open_store):
     store = open_store(under, *by_certificate.endpoints, ca=authority.cert)
-    assert "certificate" in store.wait_stale()["why"]
+    assert "etcd wants a certificate" in store.wait_stale()["why"]

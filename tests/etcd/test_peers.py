@@ -3,6 +3,7 @@
 What answers is no etcd, or not the right one: the store says what it found,
 where, and what to do, tries again, and comes to life once that is mended.
 """
+import datetime
 import os
 import socket
 import threading
@@ -174,6 +175,23 @@ def test_an_expired_certificate(farm, authority, under, open_store):
                        cert=cluster.client), cluster.endpoints[0],
             "certificate", "expired")
     cluster.stop()
+
+
+def test_an_expired_certificate_of_its_own(tls, authority, under, open_store):
+    mine = authority.issue("root", days=-1)
+    why = refused(open_store(under, *tls.endpoints, ca=authority.cert,
+                             cert=mine), tls.endpoints[0], mine[0])
+    gone = datetime.datetime.utcnow() - datetime.timedelta(days=1)
+    assert f"expired on {gone:%Y-%m-%d}" in why
+
+
+def test_a_certificate_of_its_own_of_a_stranger(farm, tls, authority, under,
+                                                open_store):
+    mine = Authority(farm, "stranger").issue("root")
+    why = refused(open_store(under, *tls.endpoints, ca=authority.cert,
+                             cert=mine), tls.endpoints[0], mine[0],
+                  "the CA that etcd trusts")
+    assert "expired on" not in why
 
 
 def answering(listener, answer):

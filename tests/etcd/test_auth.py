@@ -34,15 +34,20 @@ def under():
     return prefix()
 
 
-@pytest.fixture
-def guarded(farm, under):
-    """An etcd with a user and a password."""
+@pytest.fixture(scope="module")
+def with_users(farm):
     cluster = Cluster(farm).start()
     cluster.ctl("user", "add", "node:nodepass")
-    grant(cluster, "node", under)
     enable(cluster)
     yield cluster
     cluster.stop()
+
+
+@pytest.fixture
+def guarded(with_users, under):
+    """An etcd with a user and a password; tests leave it so."""
+    grant(with_users, "node", under)
+    return with_users
 
 
 @pytest.fixture
@@ -90,13 +95,17 @@ def test_what_a_user_may_is_told_and_not_logged(guarded, under, open_store):
         store = open_store(under, *guarded.endpoints, user="root",
                            password="rootpass")
         assert rights(store) == "all"
-    guarded.ctl("role", "add", "reader")
-    guarded.ctl("role", "grant-permission", "reader", "read", "--prefix=true",
+
+
+def test_who_may_read_all_is_told_so(guarded, under, open_store):
+    guarded.ctl("role", "add", "all")
+    guarded.ctl("role", "grant-permission", "all", "read", "--prefix=true",
                 "")
-    guarded.ctl("user", "grant-role", "node", "reader")
+    guarded.ctl("user", "grant-role", "node", "all")
     store = open_store(under, *guarded.endpoints, user="node",
                        password="nodepass")
     assert rights(store) == "all"
+    guarded.ctl("user", "revoke-role", "node", "all")
 
 
 def test_another_prefix_is_denied(guarded, open_store):
@@ -198,17 +207,22 @@ def authority(farm):
     return Authority(farm)
 
 
-@pytest.fixture
-def by_certificate(farm, authority, under):
-    """An etcd where the CN of a client's certificate is its user."""
+@pytest.fixture(scope="module")
+def with_names(farm, authority):
     cluster = Cluster(farm, 1, authority).start()
-    cluster.ctl("user", "add", "node", "--no-password")
-    grant(cluster, "node", under)
-    cluster.ctl("user", "add", "root", "--no-password")
+    for user in ("node", "root"):
+        cluster.ctl("user", "add", user, "--no-password")
     cluster.ctl("user", "grant-role", "root", "root")
     cluster.ctl("auth", "enable")
     yield cluster
     cluster.stop()
+
+
+@pytest.fixture
+def by_certificate(with_names, under):
+    """An etcd where the CN of a client's certificate is its user."""
+    grant(with_names, "node", under)
+    return with_names
 
 
 def test_a_certificate_is_a_user(by_certificate, authority, under, open_store):
@@ -235,6 +249,7 @@ def test_what_a_certificate_may_is_told(by_certificate, authority, under,
     by_certificate.ctl("auth", "disable")
     with not_logged(by_certificate):
         assert rights(open_as("node")) == "open"
+    by_certificate.ctl("auth", "enable")
 
 
 def test_a_certificate_does_not_hide_what_a_password_may(

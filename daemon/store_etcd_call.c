@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "store_etcd_call.h"
+#include "store_etcd_cert.h"
 #include "store_etcd_frame.h"
 #include "store_etcd_http.h"
 
@@ -46,6 +47,7 @@ struct link {
 	CURLM *multi;
 	struct event *timer;
 	struct call *calls;
+	struct cert_seen seen;
 	bool used; /* by a call that was answered */
 	bool telling, dead;
 };
@@ -299,6 +301,13 @@ tell_end(struct call *call, CURLcode code)
 	call->answer.limit = call->limit;
 	end.status =
 	    http_status(&call->answer, call->easy, code, call->error, why);
+	if (end.status == CALL_BROKEN && call->answer.code == 0) {
+		end.uncertified = cert_is_refused(link->seen.alert);
+		end.mute =
+		    !link->used && link->seen.done && link->seen.alert == 0;
+	}
+	if (end.uncertified)
+		end.why = cert_alert_name(link->seen.alert);
 	if (call->answer.plain)
 		end.date = call->answer.date;
 	else if (end.status == CALL_OK && !take_answer(call, &end)) {
@@ -382,37 +391,23 @@ set_common(struct call *call, const char *path)
 	       SET(USERAGENT, "stek/" STEK_VERSION) &&
 	       SET(HEADERFUNCTION, take_header) && SET(HEADERDATA, call) &&
 	       SET(WRITEFUNCTION, take_body) && SET(WRITEDATA, call) &&
-	       SET(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) &&
+	       SET(SSLVERSION, conf->tls12
+	                           ? (long)CURL_SSLVERSION_TLSv1_2 |
+	                                 (long)CURL_SSLVERSION_MAX_TLSv1_2
+	                           : (long)CURL_SSLVERSION_TLSv1_2) &&
 	       (conf->ca[0] == '\0' || SET(CAINFO, conf->ca)) &&
 	       (conf->ca[0] == '\0' || SET(CAPATH, NULL)) &&
+	       cert_watch(call->easy, &call->link->seen) &&
 	       (conf->cert[0] == '\0' || SET(SSLCERT, conf->cert)) &&
 	       (conf->key[0] == '\0' || SET(SSLKEY, conf->key));
-}
-
-static bool
-is_tls(const struct link *link)
-{
-	return strncmp(link->conf.endpoint, "https:", 6) == 0;
-}
-
-/*
- * libcurl 7.88 breaks a connection that it is to use again with prior
- * knowledge; but then it knows already what the connection speaks.
- */
-static long
-http_version(const struct link *link)
-{
-	if (is_tls(link))
-		return CURL_HTTP_VERSION_2TLS;
-	return link->used ? CURL_HTTP_VERSION_2_0
-	                  : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
 }
 
 static bool
 set_grpc(struct call *call)
 {
 	if (!SET(HTTPHEADER, call->headers) || !SET(POST, 1L) ||
-	    !SET(HTTP_VERSION, http_version(call->link)))
+	    !SET(HTTP_VERSION,
+	        http_version(call->link->conf.endpoint, call->link->used)))
 		return false;
 	if (call->ms != 0 && !call->held)
 		return SET(POSTFIELDSIZE, (long)call->len) &&
@@ -491,8 +486,9 @@ link_date(struct link *link, int number, unsigned int ms)
 		return false;
 	http_begin(&call->answer, true);
 	if (set_common(call, "/version") &&
-	    SET(HTTP_VERSION, is_tls(link) ? (long)CURL_HTTP_VERSION_2TLS
-	                                   : (long)CURL_HTTP_VERSION_1_1))
+	    SET(HTTP_VERSION, http_is_tls(link->conf.endpoint)
+	                          ? (long)CURL_HTTP_VERSION_2TLS
+	                          : (long)CURL_HTTP_VERSION_1_1))
 		return call_begin(call);
 	call_free(call);
 	return false;

@@ -109,7 +109,7 @@ are_settled(struct bench *b)
 	const struct farm_node *first = &b->nodes[0], *node;
 	size_t i;
 
-	if (first->version == 0 || farm_held(&first->farm.set) != NULL)
+	if (first->version == 0 || held_key(&first->farm.set) != NULL)
 		return false;
 	for (i = 0; i < b->count; i++) {
 		node = &b->nodes[i];

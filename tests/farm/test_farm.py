@@ -232,9 +232,12 @@ def test_a_certificate_expires(driven, stream):
     host = driven.hosts[2]
     driven.etcd.authority.issue("user-" + host.name, host.name, expired=True)
     host.stekd.restart()
-    driven.wait(lambda: "certificate" in (
-        host.stekd.status()["store"]["error"] or ""),
-        "status says that it is the certificate", 20)
+    cert = driven.etcd.credentials(host.name).cert
+
+    def said():
+        error = host.stekd.status()["store"]["error"] or ""
+        return cert in error and "which expired on" in error
+    driven.wait(said, "status names the certificate, and its date", 20)
     assert host.stekd.sealing() is not None     # from its own copy
     driven.etcd.authority.issue("user-" + host.name, host.name)
     driven.wait(lambda: host.stekd.status()["store"]["state"] == "live",

@@ -25,7 +25,7 @@
 #define LIST_MS      8000
 #define FORGOTTEN_MS 200 /* after its time, a call is lost */
 #define STALE_MS     4700 /* after what was proved */
-#define ROUNDS_MAX   2 /* of growing patience */
+#define GROWTH_MAX   3 /* of patience, in powers of two */
 #define PAUSE_LEAST  50 /* before another try */
 #define PAUSE_FIRST  400
 #define PAUSE_MOST   5000
@@ -90,14 +90,15 @@ store_due(unsigned int ms)
  * Where a whole farm comes at once, who gives up early makes etcd begin anew,
  * so each round of endpoints gets more time.
  */
-static unsigned int
-patience(const struct store_etcd *store, enum store_job job)
+unsigned int
+store_patience(const struct store_etcd *store, unsigned int ms)
 {
-	size_t round = store->tries / store->endpoint_count;
+	size_t lost = (store->endpoint_count - 1) / 2, more;
 
-	if (store->phase != PHASE_OPENING)
-		return calls[job].ms;
-	return calls[job].ms << (round < ROUNDS_MAX ? round : ROUNDS_MAX);
+	if (store->tries <= lost)
+		return ms;
+	more = store->tries - lost;
+	return ms << (more < GROWTH_MAX ? more : GROWTH_MAX);
 }
 
 static int64_t
@@ -136,7 +137,7 @@ store_send(struct store_etcd *store, enum store_job job,
 	                 : store->token;
 	store->calls++;
 	store->floors[job] = store->seen;
-	conf.ms = patience(store, job);
+	conf.ms = store_patience(store, calls[job].ms);
 	store->due[job] = store_due(conf.ms);
 	frame = frame_pack(message, &len);
 	if (!link_call(store->link, (int)job, &conf, frame, len)) {

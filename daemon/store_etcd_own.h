@@ -151,6 +151,8 @@ int64_t store_soon(unsigned int least_ms, unsigned int most_ms);
 /* False: there is no memory, or no link; then it counts as a failure. */
 bool store_send(
     struct store_etcd *, enum store_job, const ProtobufCMessage *);
+/* How long to wait for what would take so long, if things were well. */
+unsigned int store_patience(const struct store_etcd *, unsigned int ms);
 ProtobufCBinaryData store_key(const struct store_etcd *, enum store_key);
 bool store_busy(const struct store_etcd *, enum store_job);
 void store_cancel(struct store_etcd *, enum store_job);

@@ -204,6 +204,14 @@ note_revoked(struct farm *farm, const uint8_t *name)
 	}
 }
 
+void
+farm_revoke_again(struct farm *farm, const uint8_t name[STEK_NAME_LEN])
+{
+	memcpy(farm->revoked[farm->revoked_count++ % FARM_REVOKED_MAX], name,
+	    STEK_NAME_LEN);
+	farm->revoking = has_any_revoked(farm, &farm->set);
+}
+
 static void
 wish(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
 {
@@ -443,6 +451,9 @@ set_wake(const struct farm *farm, const struct farm_event *event, int64_t left,
 	    !is_overdue(farm, now))
 		todo->wake =
 		    at_most(todo->wake, held_from(held) + farm->conf.postpone);
+	if (held != NULL && held_death(held, &farm->conf.policy) > now)
+		todo->wake =
+		    at_most(todo->wake, held_death(held, &farm->conf.policy));
 	stale = farm->contact + farm->conf.stale_after * SECOND - event->ran;
 	if (farm->conf.stale_after > 0 && stale > 0)
 		todo->pause = at_most(todo->pause, stale);

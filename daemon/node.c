@@ -167,6 +167,9 @@ perform(struct node *node, const struct farm_todo *todo)
 		store_apart_list(&loop->apart);
 	if (todo->ask)
 		store_apart_ask(&loop->apart, node->writer);
+	if (todo->undone ? node->farm->revoking
+	                 : node->revoked_kept && !node->farm->revoking)
+		node_revoked_keep(node);
 	arm(node, todo);
 	node_settled(node);
 	if (todo->done || todo->undone)
@@ -297,7 +300,7 @@ node_forget(struct node *node, const char *name)
 void
 node_view(const struct node *node, struct stek_set *view)
 {
-	farm_view(node->farm, clock_ran(), view);
+	farm_view(node->farm, clock_now(), clock_ran(), view);
 }
 
 static void
@@ -393,6 +396,7 @@ node_start(struct rotate *rotate, struct loop *loop)
 	read_conf(node, &conf);
 	farm_begin(node->farm, &conf, node->found, clock_now(), clock_ran());
 	stek_set_clear(node->found);
+	node_revoked_recall(node);
 	rotate->set = &node->farm->set;
 	return add_timers(node) &&
 	       store_apart_attach(&loop->apart, loop->base, &node_told, node);

@@ -41,6 +41,7 @@ struct node {
 	char waits[CONF_WHY_LEN]; /* for whom the held key does, or "" */
 	int64_t instance; /* of this run */
 	bool namesake; /* another host has this node's name */
+	bool revoked_kept; /* there is a file of what was revoked */
 	bool offset_known;
 	int64_t since; /* ms since boot: when etcd was first there */
 	int64_t began; /* ditto: when this process was */
@@ -95,6 +96,10 @@ void node_step(struct node *, struct farm_event *);
 void node_step_what(struct node *, enum farm_what);
 
 extern const struct store_told node_told; /* node_told.c */
+
+/* node_revoked.c: what etcd has not been told, over restarts. */
+void node_revoked_recall(struct node *);
+void node_revoked_keep(struct node *);
 
 /* node_peer.c: what the store said of all nodes. */
 STEK_CHECKED bool node_peers_take(

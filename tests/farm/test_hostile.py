@@ -253,6 +253,7 @@ def test_a_revocation_without_etcd_is_done_here_and_later_everywhere(farm):
     assert said.returncode == 1 and "on this host alone" in said.stderr
     assert "seals now" not in said.stdout
     assert names(farm.hosts[1]) == had
+    farm.hosts[0].stekd.restart()       # which it is not to forget it by
     farm.etcd.members[0].start()
     farm.wait(lambda: not any(names(host) & had for host in farm.hosts),
               "all have dropped them")

@@ -143,7 +143,8 @@ check_nodes(struct check *check, const json_t *status)
 		    "this host may read more of it than the farm's prefix");
 	else if (rights[0] != '\0')
 		check_say(check, CHECK_OK, "etcd", "",
-		    "this host may use its farm's prefix and no other");
+		    "this host is a user of it that may not read everything "
+		    "there");
 	for (i = 0; i < json_array_size(nodes); i++)
 		check_node(check, json_array_get(nodes, i),
 		    ask_number(status, "version", 0));

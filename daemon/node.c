@@ -163,9 +163,10 @@ perform(struct node *node, const struct farm_todo *todo)
 	if (todo->read)
 		store_apart_read(&loop->apart);
 	node->asked |= todo->list;
-	node->asked_writer |= todo->ask;
-	if (todo->list || todo->ask)
+	if (todo->list)
 		store_apart_list(&loop->apart);
+	if (todo->ask)
+		store_apart_ask(&loop->apart, node->writer);
 	arm(node, todo);
 	node_settled(node);
 	if (todo->done || todo->undone)

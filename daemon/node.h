@@ -36,6 +36,7 @@ struct node {
 	bool garbage; /* what is in the store cannot be used */
 	char why[CONF_WHY_LEN]; /* it is not live, or cannot be used */
 	char untold[CONF_WHY_LEN]; /* why this node's entry is not there */
+	enum store_rights rights; /* of this node, in etcd */
 	char writer[CONF_NODE_MAX + 1]; /* of the set, or "" */
 	char waits[CONF_WHY_LEN]; /* for whom the held key does, or "" */
 	int64_t instance; /* of this run */
@@ -48,7 +49,6 @@ struct node {
 	struct event *wall, *pause, *pulse;
 	bool unheard; /* a swap that the store's process did not take */
 	bool asked; /* farm.c waits for how nodes stand */
-	bool asked_writer; /* ditto, for whether the writer is live */
 	char list_why[CONF_WHY_LEN]; /* nodes are not as the store has them */
 	struct node_peer *peers;
 	size_t count;

@@ -86,21 +86,12 @@ static void
 answer_farm(struct node *node, bool known)
 {
 	struct farm_event event = {.what = FARM_NODES};
-	const struct node_peer *writer;
 
 	/* Or it was asked for by stek(1): the sooner the held key may seal. */
 	if (node->asked || held_key(&node->farm->set) != NULL) {
 		node->asked = false;
 		event.yes = known &&
 		            node_peers_confirmed(node, node->farm->set.version);
-		node_step(node, &event);
-	}
-	if (node->asked_writer) {
-		node->asked_writer = false;
-		writer = node_peer_find(node, node->writer);
-		event.what = FARM_WRITER;
-		/* What is not known is no reason to do the writer's work. */
-		event.yes = !known || (writer != NULL && writer->live);
 		node_step(node, &event);
 	}
 }
@@ -217,6 +208,25 @@ on_nodes(
 }
 
 static void
+on_asked(void *arg, const char *name, bool known, bool live)
+{
+	struct farm_event event = {.what = FARM_WRITER};
+	struct node *node = arg;
+
+	/* What is not known is no reason to do the writer's work. */
+	event.yes = !known || live || strcmp(name, node->writer) != 0;
+	node_step(node, &event);
+}
+
+static void
+on_rights(void *arg, enum store_rights rights)
+{
+	struct node *node = arg;
+
+	node->rights = rights;
+}
+
+static void
 on_clock(void *arg, int64_t seconds)
 {
 	struct farm_event event = {.what = FARM_CLOCK, .clock = seconds};
@@ -235,5 +245,7 @@ const struct store_told node_told = {
     .swapped = on_swapped,
     .untold = on_untold,
     .nodes = on_nodes,
+    .asked = on_asked,
+    .rights = on_rights,
     .clock = on_clock,
 };

@@ -122,6 +122,21 @@ etcd_state(const struct node *node)
 	           : "live";
 }
 
+static const char *
+rights(const struct node *node)
+{
+	switch (node->rights) {
+	case STORE_RIGHTS_OPEN:
+		return "none needed";
+	case STORE_RIGHTS_ALL:
+		return "everything";
+	case STORE_RIGHTS_OWN:
+		return "prefix";
+	default:
+		return "";
+	}
+}
+
 static json_t *
 etcd_object(const struct node *node)
 {
@@ -133,10 +148,11 @@ etcd_object(const struct node *node)
 	for (i = 0; i < etcd->count; i++)
 		(void)json_array_append_new(
 		    endpoints, json_string(etcd->endpoints[i]));
-	return json_pack("{s:s, s:s, s:o, s:s, s:o, s:o, s:o}", "kind", "etcd",
-	    "path", etcd->prefix, "endpoints", endpoints, "state",
+	return json_pack("{s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "kind",
+	    "etcd", "path", etcd->prefix, "endpoints", endpoints, "state",
 	    etcd_state(node), "error", text_or_null(why), "writer",
-	    text_or_null(node->writer), "silent_for",
+	    text_or_null(node->writer), "rights", text_or_null(rights(node)),
+	    "silent_for",
 	    node->live
 	        ? json_null()
 	        : json_integer((clock_ran() - node->farm->contact) / 1000));

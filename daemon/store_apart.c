@@ -159,6 +159,14 @@ hear(struct store_apart *apart, const struct store_message *message,
 	case STORE_NODES_END:
 		end_nodes(apart, message, bytes);
 		break;
+	case STORE_ASKED:
+		told->asked(arg, store_wire_text(message, bytes), message->flag,
+		    message->number != 0);
+		break;
+	case STORE_RIGHTS:
+		if (told->rights != NULL)
+			told->rights(arg, (enum store_rights)message->number);
+		break;
 	case STORE_CLOCK:
 		told->clock(arg, message->number);
 		break;
@@ -243,6 +251,12 @@ void
 store_apart_list(struct store_apart *apart)
 {
 	(void)ask(apart, STORE_LIST, 0, NULL, 0);
+}
+
+void
+store_apart_ask(struct store_apart *apart, const char *node)
+{
+	(void)ask(apart, STORE_ASK, 0, node, strlen(node) + 1);
 }
 
 void

@@ -13,7 +13,7 @@
 #include "clock.h"
 #include "store_etcd_own.h"
 
-#define ANSWER_MS 9500 /* until swapped() or nodes() must have followed */
+#define ANSWER_MS 9500 /* until swapped(), nodes() or asked() must follow */
 
 int64_t
 store_soon(unsigned int least, unsigned int most)
@@ -31,10 +31,12 @@ set_timer(struct store_etcd *store)
 
 	if (store->phase == PHASE_UP && store_nodes_next(store) < at)
 		at = store_nodes_next(store);
+	if (store->phase == PHASE_UP && store_rights_next(store) < at)
+		at = store_rights_next(store);
 	if (store->swap != NULL && store->swap_by < at)
 		at = store->swap_by;
-	if (store->list_by != 0 && store->list_by < at)
-		at = store->list_by;
+	if (store_list_next(store) < at)
+		at = store_list_next(store);
 	left = at > now && !store->poked ? at - now : 0;
 	if (left > ANSWER_MS)
 		left = ANSWER_MS;
@@ -114,13 +116,17 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	store->poked = false;
 	store_link_run(store, now);
 	store_swap_late(store, now);
-	store_nodes_late(store, now);
+	store_list_late(store, now);
 	if (store->phase == PHASE_UP)
 		store_set_run(store);
 	if (store->phase == PHASE_UP)
 		store_swap_run(store);
 	if (store->phase == PHASE_UP)
 		store_nodes_run(store, now);
+	if (store->phase == PHASE_UP)
+		store_list_run(store);
+	if (store->phase == PHASE_UP)
+		store_rights_run(store, now);
 	leave(store);
 }
 
@@ -151,12 +157,17 @@ store_end(void *arg, int job, const struct call_end *end)
 	    [JOB_ENTRY] = store_on_entry,
 	    [JOB_LIST] = store_on_list,
 	    [JOB_FORGET] = store_on_forget,
-	    [JOB_CLOCK] = store_on_clock};
+	    [JOB_CLOCK] = store_on_clock,
+	    [JOB_ASK] = store_on_ask,
+	    [JOB_RIGHTS] = store_on_rights,
+	    [JOB_NOBODY] = store_on_nobody,
+	    [JOB_OPEN] = store_on_open};
 	struct store_etcd *store = arg;
 
 	enter(store);
 	store->jobs &= ~(1U << job);
-	if (end->status != CALL_OK)
+	if (end->status < CALL_OK ||
+	    (end->status > CALL_OK && job < JOB_RIGHTS))
 		store->failures++;
 	ends[job](store, end);
 	leave(store);
@@ -332,6 +343,15 @@ store_etcd_list(struct store_etcd *store)
 {
 	if (store->list_by == 0)
 		store->list_by = clock_ms() + ANSWER_MS;
+	store_poke(store);
+}
+
+void
+store_etcd_ask(struct store_etcd *store, const char *node)
+{
+	store_cancel(store, JOB_ASK);
+	(void)snprintf(store->ask, sizeof(store->ask), "%s", node);
+	store->ask_by = clock_ms() + ANSWER_MS;
 	store_poke(store);
 }
 

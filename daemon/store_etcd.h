@@ -56,6 +56,14 @@ enum store_swapped {
 	STORE_UNKNOWN, /* no answer: it may or may not have been done */
 };
 
+/* What this node may read of etcd, and thus write, as roles usually go. */
+enum store_rights {
+	STORE_RIGHTS_UNKNOWN, /* never told */
+	STORE_RIGHTS_OPEN, /* all, as anybody may: authentication is off */
+	STORE_RIGHTS_ALL, /* all, by its user's roles */
+	STORE_RIGHTS_OWN, /* not all: its prefix, as far as can be told */
+};
+
 struct store_node {
 	const char *name;
 	bool live; /* it has an entry under a lease */
@@ -93,6 +101,10 @@ struct store_told {
 	/* All nodes, by name; nodes NULL: they could not be had, see why. */
 	void (*nodes)(void *arg, const struct store_node *nodes, size_t count,
 	    const char *why);
+	/* Is this one live?  Not known: it could not be had. */
+	void (*asked)(void *arg, const char *node, bool known, bool live);
+	/* Once it is known, and at each change.  May be NULL. */
+	void (*rights)(void *arg, enum store_rights);
 	/* The etcd server's clock, in Unix seconds, is this now (+- 1 s). */
 	void (*clock)(void *arg, int64_t seconds);
 };
@@ -124,6 +136,12 @@ void store_etcd_tell(struct store_etcd *, const uint8_t *bytes, size_t len);
 
 /* nodes() follows within 10 s; one call answers all that asked meanwhile. */
 void store_etcd_list(struct store_etcd *);
+
+/*
+ * asked() follows within 10 s, at a cost that does not grow with the farm.
+ * Only the last node asked for is answered.
+ */
+void store_etcd_ask(struct store_etcd *, const char *node);
 
 /*
  * Remove what a node that is not live has left in members/.  It is tried once:

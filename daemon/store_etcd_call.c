@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "store_etcd_call.h"
+#include "store_etcd_cert.h"
 #include "store_etcd_frame.h"
 #include "store_etcd_http.h"
 
@@ -28,6 +29,7 @@ struct call {
 	unsigned int ms;
 	size_t limit;
 	bool dead; /* ended or cancelled; not freed yet */
+	bool held; /* its request is left open, until it is answered */
 	uint8_t *frame; /* the request */
 	size_t len, sent;
 	struct curl_slist *headers;
@@ -45,6 +47,7 @@ struct link {
 	CURLM *multi;
 	struct event *timer;
 	struct call *calls;
+	struct cert_seen seen;
 	bool used; /* by a call that was answered */
 	bool telling, dead;
 };
@@ -89,7 +92,7 @@ take_body(char *bytes, size_t size, size_t count, void *arg)
 	return call->answer.too_long || call->answer.garbled ? 0 : len;
 }
 
-/* A stream's request; after it, the stream is left open. */
+/* A stream's request, or a held one; after it, that is left open. */
 static size_t
 give_body(char *to, size_t size, size_t count, void *arg)
 {
@@ -97,7 +100,7 @@ give_body(char *to, size_t size, size_t count, void *arg)
 	size_t len = call->len - call->sent;
 
 	if (len == 0)
-		return CURL_READFUNC_PAUSE;
+		return call->ms == 0 || call->held ? CURL_READFUNC_PAUSE : 0;
 	if (len > size * count)
 		len = size * count;
 	memcpy(to, call->frame + call->sent, len);
@@ -298,6 +301,13 @@ tell_end(struct call *call, CURLcode code)
 	call->answer.limit = call->limit;
 	end.status =
 	    http_status(&call->answer, call->easy, code, call->error, why);
+	if (end.status == CALL_BROKEN && call->answer.code == 0) {
+		end.uncertified = cert_is_refused(link->seen.alert);
+		end.mute =
+		    !link->used && link->seen.done && link->seen.alert == 0;
+	}
+	if (end.uncertified)
+		end.why = cert_alert_name(link->seen.alert);
 	if (call->answer.plain)
 		end.date = call->answer.date;
 	else if (end.status == CALL_OK && !take_answer(call, &end)) {
@@ -308,6 +318,21 @@ tell_end(struct call *call, CURLcode code)
 	}
 	if (http_has_frames(&call->answer))
 		link->used = true;
+	call->dead = true;
+	link->told.end(link->arg, call->number, &end);
+}
+
+/* Of a held call, which ends with it: what would follow does not matter. */
+static void
+tell_answer(struct call *call)
+{
+	struct link *link = call->link;
+	struct call_end end = {.why = "", .began = call->began, .date = -1};
+
+	if (call->dead || frame_take(&call->in, call->limit, &end.bytes,
+	                      &end.len) != FRAME_ONE)
+		return;
+	link->used = true;
 	call->dead = true;
 	link->told.end(link->arg, call->number, &end);
 }
@@ -324,6 +349,8 @@ pump(struct link *link)
 	for (call = link->calls; call != NULL; call = call->next)
 		if (call->ms == 0)
 			tell_messages(call);
+		else if (call->held)
+			tell_answer(call);
 	while (!link->dead &&
 	       (msg = curl_multi_info_read(link->multi, &left)) != NULL) {
 		code = msg->data.result;
@@ -364,39 +391,25 @@ set_common(struct call *call, const char *path)
 	       SET(USERAGENT, "stek/" STEK_VERSION) &&
 	       SET(HEADERFUNCTION, take_header) && SET(HEADERDATA, call) &&
 	       SET(WRITEFUNCTION, take_body) && SET(WRITEDATA, call) &&
-	       SET(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) &&
+	       SET(SSLVERSION, conf->tls12
+	                           ? (long)CURL_SSLVERSION_TLSv1_2 |
+	                                 (long)CURL_SSLVERSION_MAX_TLSv1_2
+	                           : (long)CURL_SSLVERSION_TLSv1_2) &&
 	       (conf->ca[0] == '\0' || SET(CAINFO, conf->ca)) &&
 	       (conf->ca[0] == '\0' || SET(CAPATH, NULL)) &&
+	       cert_watch(call->easy, &call->link->seen) &&
 	       (conf->cert[0] == '\0' || SET(SSLCERT, conf->cert)) &&
 	       (conf->key[0] == '\0' || SET(SSLKEY, conf->key));
-}
-
-static bool
-is_tls(const struct link *link)
-{
-	return strncmp(link->conf.endpoint, "https:", 6) == 0;
-}
-
-/*
- * libcurl 7.88 breaks a connection that it is to use again with prior
- * knowledge; but then it knows already what the connection speaks.
- */
-static long
-http_version(const struct link *link)
-{
-	if (is_tls(link))
-		return CURL_HTTP_VERSION_2TLS;
-	return link->used ? CURL_HTTP_VERSION_2_0
-	                  : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
 }
 
 static bool
 set_grpc(struct call *call)
 {
 	if (!SET(HTTPHEADER, call->headers) || !SET(POST, 1L) ||
-	    !SET(HTTP_VERSION, http_version(call->link)))
+	    !SET(HTTP_VERSION,
+	        http_version(call->link->conf.endpoint, call->link->used)))
 		return false;
-	if (call->ms != 0)
+	if (call->ms != 0 && !call->held)
 		return SET(POSTFIELDSIZE, (long)call->len) &&
 		       SET(POSTFIELDS, (char *)call->frame);
 	return SET(READFUNCTION, give_body) && SET(READDATA, call) &&
@@ -454,6 +467,7 @@ link_call(struct link *link, int number, const struct call_conf *conf,
 	if (call == NULL)
 		return false;
 	call->limit = conf->limit;
+	call->held = conf->held;
 	http_begin(&call->answer, false);
 	call->headers = http_headers(conf->token, conf->ms);
 	if (call->headers != NULL && set_common(call, conf->path) &&
@@ -472,8 +486,9 @@ link_date(struct link *link, int number, unsigned int ms)
 		return false;
 	http_begin(&call->answer, true);
 	if (set_common(call, "/version") &&
-	    SET(HTTP_VERSION, is_tls(link) ? (long)CURL_HTTP_VERSION_2TLS
-	                                   : (long)CURL_HTTP_VERSION_1_1))
+	    SET(HTTP_VERSION, http_is_tls(link->conf.endpoint)
+	                          ? (long)CURL_HTTP_VERSION_2TLS
+	                          : (long)CURL_HTTP_VERSION_1_1))
 		return call_begin(call);
 	call_free(call);
 	return false;

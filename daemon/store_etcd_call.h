@@ -35,6 +35,8 @@ enum {
 struct call_end {
 	int status;
 	const char *why; /* printable: gRPC's message, or what was found */
+	bool uncertified; /* the other end refuses this one's certificate */
+	bool mute; /* it broke after the handshake, before any answer */
 	const uint8_t *bytes; /* the answer's message, if it is OK */
 	size_t len;
 	int64_t began; /* clock_ms() */
@@ -53,6 +55,7 @@ struct link_told {
 struct link_conf {
 	const char *endpoint; /* without a '/' at its end */
 	const char *ca, *cert, *key; /* PEM files */
+	bool tls12; /* no later TLS, so that a refusal comes in its handshake */
 	uint64_t *bytes_in, *bytes_out; /* of messages: added to */
 };
 
@@ -61,6 +64,11 @@ struct call_conf {
 	const char *token; /* of etcd's authentication; NULL: none */
 	unsigned int ms; /* its deadline; 0: it is a stream, without one */
 	size_t limit; /* of a message's length */
+	/*
+	 * The request does not end before the answer: etcd's grpc-proxy takes
+	 * its end for that of the whole call, and does not answer any more.
+	 */
+	bool held;
 };
 
 /* NULL: no memory. */

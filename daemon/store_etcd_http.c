@@ -13,6 +13,25 @@
 #define STATUS_MAX 16 /* of gRPC */
 #define TOKEN_MAX  4096
 
+bool
+http_is_tls(const char *endpoint)
+{
+	return strncmp(endpoint, "https:", 6) == 0;
+}
+
+/*
+ * libcurl 7.88 breaks a connection that it is to use again with prior
+ * knowledge; but then it knows already what the connection speaks.
+ */
+long
+http_version(const char *endpoint, bool used)
+{
+	if (http_is_tls(endpoint))
+		return CURL_HTTP_VERSION_2TLS;
+	return used ? CURL_HTTP_VERSION_2_0
+	            : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
+}
+
 static bool
 add_header(struct curl_slist **all, const char *line)
 {

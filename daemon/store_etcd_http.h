@@ -30,6 +30,11 @@ struct http_answer {
 	size_t limit; /* that it was too long for */
 };
 
+bool http_is_tls(const char *endpoint);
+
+/* As libcurl has them; used: the connection has had a call. */
+long http_version(const char *endpoint, bool used);
+
 /* Of a request; ms 0: of a stream.  NULL: no memory.  They are wiped. */
 struct curl_slist *http_headers(const char *token, unsigned int ms);
 void http_headers_free(struct curl_slist *); /* may be NULL */

@@ -29,9 +29,6 @@
 #define PAUSE_LEAST  50 /* before another try */
 #define PAUSE_FIRST  400
 #define PAUSE_MOST   5000
-#define CLOCK_LEAST  (9 * 60 * 1000)
-#define CLOCK_MOST   (10 * 60 * 1000)
-#define CLOCK_SLOW   1000 /* an answer that took longer says nothing */
 #define SMALL_MAX    ((size_t)4 * 1024) /* an answer without a value */
 #define SET_MAX      (STORE_VALUE_MAX + SMALL_MAX)
 #define LIST_MAX     ((size_t)64 * 1024 * 1024)
@@ -49,11 +46,14 @@ static const struct call_conf calls[JOB_COUNT] = {
     [JOB_SWAP] = {"/etcdserverpb.KV/Txn", NULL, CALL_MS, SET_MAX},
     [JOB_GRANT] = {"/etcdserverpb.Lease/LeaseGrant", NULL, CALL_MS, SMALL_MAX},
     [JOB_KEEP] = {"/etcdserverpb.Lease/LeaseKeepAlive", NULL, CALL_MS,
-        SMALL_MAX},
+        SMALL_MAX, .held = true},
     [JOB_ENTRY] = {"/etcdserverpb.KV/Txn", NULL, CALL_MS, SMALL_MAX},
     [JOB_LIST] = {"/etcdserverpb.KV/Txn", NULL, LIST_MS, LIST_MAX},
     [JOB_FORGET] = {"/etcdserverpb.KV/Txn", NULL, CALL_MS, SMALL_MAX},
-    [JOB_CLOCK] = {"/version", NULL, CALL_MS, 0},
+    [JOB_ASK] = {"/etcdserverpb.KV/Range", NULL, CALL_MS, SMALL_MAX},
+    [JOB_RIGHTS] = {"/etcdserverpb.KV/Range", NULL, CALL_MS, SMALL_MAX},
+    [JOB_NOBODY] = {"/etcdserverpb.KV/Range", NULL, CALL_MS, SMALL_MAX},
+    [JOB_OPEN] = {"/etcdserverpb.Auth/Authenticate", NULL, CALL_MS, SMALL_MAX},
 };
 
 static const char *
@@ -80,8 +80,8 @@ store_busy(const struct store_etcd *store, enum store_job job)
  * libcurl keeps the time of a call, but has been seen to forget it, with
  * version 7.88 and an answer that was garbled.
  */
-static int64_t
-due(unsigned int ms)
+int64_t
+store_due(unsigned int ms)
 {
 	return ms == 0 ? INT64_MAX : clock_ms() + ms + FORGOTTEN_MS;
 }
@@ -131,11 +131,13 @@ store_send(struct store_etcd *store, enum store_job job,
 
 	if (store->link == NULL)
 		return false;
-	conf.token = job == JOB_LOGIN ? NULL : store->token;
+	conf.token = job == JOB_LOGIN || job == JOB_NOBODY || job == JOB_OPEN
+	                 ? NULL
+	                 : store->token;
 	store->calls++;
 	store->floors[job] = store->seen;
 	conf.ms = patience(store, job);
-	store->due[job] = due(conf.ms);
+	store->due[job] = store_due(conf.ms);
 	frame = frame_pack(message, &len);
 	if (!link_call(store->link, (int)job, &conf, frame, len)) {
 		store->failures++;
@@ -261,8 +263,7 @@ take_token(struct store_etcd *store, const struct call_end *end)
 void
 store_on_login(struct store_etcd *store, const struct call_end *end)
 {
-	if (end->status > CALL_OK &&
-	    strstr(end->why, "authentication is not enabled") != NULL) {
+	if (store_is_open(end)) {
 		store_set_read(store); /* then it wants no token, either */
 		return;
 	}
@@ -279,14 +280,15 @@ store_on_login(struct store_etcd *store, const struct call_end *end)
 		store_set_read(store);
 }
 
-static struct link *
-open_link(struct store_etcd *store)
+struct link *
+store_open_link(struct store_etcd *store, bool tls12)
 {
 	static const struct link_told told = {store_message, store_end};
 	struct link_conf conf = {.endpoint = endpoint(store),
 	    .ca = store->ca,
 	    .cert = store->cert,
 	    .key = store->key,
+	    .tls12 = tls12,
 	    .bytes_in = &store->bytes_in,
 	    .bytes_out = &store->bytes_out};
 
@@ -299,9 +301,11 @@ open_now(struct store_etcd *store)
 	store->phase = PHASE_OPENING;
 	store->connects++;
 	store->watch_by = INT64_MAX;
-	store->link = open_link(store);
+	store->link = store_open_link(store, store->doubt == DOUBT_ASK);
 	if (store->link == NULL)
 		store_fail(store, false, "no memory");
+	else if (store->doubt == DOUBT_ASK)
+		store_doubt_ask(store);
 	else if (store->user[0] != '\0')
 		log_in(store);
 	else
@@ -312,7 +316,9 @@ void
 store_up(struct store_etcd *store)
 {
 	store->phase = PHASE_UP;
+	store->doubt = DOUBT_NONE;
 	store_nodes_up(store);
+	store_rights_up(store);
 	store_proved(store, store->began);
 	store_poke(store);
 }
@@ -354,21 +360,39 @@ next_try(const struct store_etcd *store)
 	return store_soon(PAUSE_LEAST, most < PAUSE_MOST ? most : PAUSE_MOST);
 }
 
+static void
+give_up(struct store_etcd *store, const char *why)
+{
+	(void)snprintf(store->trouble, sizeof(store->trouble), "%.256s: %.700s",
+	    endpoint(store), why);
+	store_nodes_lost(store);
+	store_link_close(store);
+}
+
 void
 store_fail(struct store_etcd *store, bool refused, const char *why)
 {
 	if (store->closed)
 		return;
-	(void)snprintf(store->trouble, sizeof(store->trouble), "%.256s: %.700s",
-	    endpoint(store), why);
-	store_nodes_lost(store);
-	store_link_close(store);
+	give_up(store, why);
 	store->tries++;
 	store->connect = next_try(store);
 	if (refused || store->state != STORE_LIVE || clock_ms() >= store->stale)
 		tell_stale(store);
 	store_swap_lost(store);
 	store->endpoint = (store->endpoint + 1) % store->endpoint_count;
+}
+
+/* Before it is told that it broke, the same endpoint is asked why. */
+static void
+begin_doubt(struct store_etcd *store, const char *why)
+{
+	if (store->closed)
+		return;
+	store->doubt = DOUBT_ASK;
+	give_up(store, why);
+	store->connect = clock_ms();
+	store_swap_lost(store);
 }
 
 void
@@ -380,7 +404,10 @@ store_fail_end(struct store_etcd *store, const struct call_end *end)
 	               !store_is_logged_out(store, end);
 
 	store_why(store, end, why);
-	store_fail(store, refused, why);
+	if (end->mute && store->doubt == DOUBT_NONE)
+		begin_doubt(store, why);
+	else
+		store_fail(store, refused, why);
 }
 
 void
@@ -401,36 +428,6 @@ store_lost(struct store_etcd *store, const struct call_end *end)
 		return false;
 	store_fail_end(store, end);
 	return true;
-}
-
-/* --- the clock --- */
-
-static void
-ask_clock(struct store_etcd *store)
-{
-	struct link *link = store->link;
-
-	store->clock = store_soon(CLOCK_LEAST, CLOCK_MOST);
-	if (store_busy(store, JOB_CLOCK) || store->told.clock == NULL)
-		return;
-	if (strncmp(endpoint(store), "https:", 6) != 0)
-		link = store->clock_link = open_link(store);
-	store->calls++;
-	store->due[JOB_CLOCK] = due(calls[JOB_CLOCK].ms);
-	if (link != NULL && link_date(link, JOB_CLOCK, calls[JOB_CLOCK].ms))
-		store->jobs |= 1U << JOB_CLOCK;
-	else
-		store->failures++;
-}
-
-void
-store_on_clock(struct store_etcd *store, const struct call_end *end)
-{
-	link_free(store->clock_link);
-	store->clock_link = NULL;
-	if (end->date > 0 && clock_ms() - end->began <= CLOCK_SLOW &&
-	    !store->closed)
-		store->told.clock(store->arg, end->date);
 }
 
 /* --- what is due --- */
@@ -477,5 +474,5 @@ store_link_run(struct store_etcd *store, int64_t now)
 	    !store_busy(store, JOB_LOOK))
 		store_set_look(store);
 	if (store->phase == PHASE_UP && now >= store->clock)
-		ask_clock(store);
+		store_clock_ask(store);
 }

@@ -4,11 +4,14 @@
  *
  *	store_etcd.c		what others call
  *	store_etcd_link.c	which endpoint, when, until when; what state
+ *	store_etcd_version.c	the clock; why a connection breaks
  *	store_etcd_set.c	the set: read, watch, look
  *	store_etcd_swap.c	the set: swap
- *	store_etcd_nodes.c	the nodes: lease, entry, list, forget
+ *	store_etcd_nodes.c	this node: its lease, its entry
+ *	store_etcd_list.c	the nodes: all, one, forget
+ *	store_etcd_rights.c	what this node may do
  *	store_etcd_why.c	what etcd's refusals mean, in words
- *	store_etcd_call.c	calls, by libcurl; with _http.c and _frame.c
+ *	store_etcd_call.c	calls, by libcurl; _http.c, _frame.c, _cert.c
  *
  * Only one job of each kind is under way, but for JOB_FORGET.
  *
@@ -20,6 +23,7 @@
 #include "conf.h"
 #include "store_etcd.h"
 #include "store_etcd_call.h"
+#include "store_etcd_cert.h"
 #include "store_etcd_frame.h"
 #include "store_etcd_http.h"
 
@@ -39,6 +43,10 @@ enum store_job {
 	JOB_LIST,
 	JOB_FORGET,
 	JOB_CLOCK,
+	JOB_ASK,
+	JOB_RIGHTS, /* from here on, a refusal is an answer */
+	JOB_NOBODY,
+	JOB_OPEN,
 	JOB_COUNT,
 };
 
@@ -60,6 +68,12 @@ enum store_phase {
 	PHASE_UP,
 };
 
+enum store_doubt {
+	DOUBT_NONE,
+	DOUBT_ASK, /* the next link is to tell why the last one broke */
+	DOUBT_IN_VAIN, /* it did not; not again before one is up */
+};
+
 /* Times are clock_ms()'s. */
 struct store_etcd {
 	struct event_base *base;
@@ -77,6 +91,7 @@ struct store_etcd {
 	char *keys[KEY_COUNT];
 
 	enum store_phase phase;
+	enum store_doubt doubt;
 	struct link *link, *clock_link; /* see link_date() */
 	unsigned int jobs; /* bits of those under way */
 	unsigned int tries; /* failures since it worked for a while */
@@ -109,7 +124,13 @@ struct store_etcd {
 	bool has_entry, entry_due;
 	char untold[CONF_WHY_LEN];
 	int64_t lease, keep, entry_at; /* id; when to */
+	int64_t lease_ends; /* unless it is kept */
 	int64_t list_by; /* 0: nobody asked */
+	char ask[STORE_NODE_MAX + 1]; /* the node asked for */
+	int64_t ask_by; /* 0: nobody asked */
+	enum store_rights rights; /* as told */
+	int64_t rights_at; /* when to ask for them */
+	bool refused; /* nobody was, over this link */
 
 	uint64_t calls, failures, events, bytes_in, bytes_out, connects;
 };
@@ -155,6 +176,16 @@ void store_reopen(struct store_etcd *);
 void store_tell_rollback(struct store_etcd *, const char *why);
 
 void store_on_login(struct store_etcd *, const struct call_end *);
+/* To the endpoint in use; NULL: no memory. */
+struct link *store_open_link(struct store_etcd *, bool tls12);
+/* When a call that begins now is lost. */
+int64_t store_due(unsigned int ms);
+
+/* --- store_etcd_version.c --- */
+
+void store_clock_ask(struct store_etcd *);
+/* Over the link, which is used for nothing else. */
+void store_doubt_ask(struct store_etcd *);
 void store_on_clock(struct store_etcd *, const struct call_end *);
 
 /* --- store_etcd_set.c --- */
@@ -183,21 +214,38 @@ void store_on_swap(struct store_etcd *, const struct call_end *);
 
 void store_nodes_run(struct store_etcd *, int64_t now); /* over a link */
 int64_t store_nodes_next(const struct store_etcd *); /* when to */
-void store_nodes_late(struct store_etcd *, int64_t now);
 void store_nodes_up(struct store_etcd *); /* there is a link again */
 void store_nodes_lost(struct store_etcd *); /* the link is to be given up */
 void store_nodes_reset(struct store_etcd *); /* etcd has gone back */
 void store_on_grant(struct store_etcd *, const struct call_end *);
 void store_on_keep(struct store_etcd *, const struct call_end *);
 void store_on_entry(struct store_etcd *, const struct call_end *);
+
+/* --- store_etcd_list.c --- */
+
+void store_list_run(struct store_etcd *); /* over a link */
+int64_t store_list_next(const struct store_etcd *); /* when it is late */
+void store_list_late(struct store_etcd *, int64_t now);
 void store_on_list(struct store_etcd *, const struct call_end *);
+void store_on_ask(struct store_etcd *, const struct call_end *);
 void store_on_forget(struct store_etcd *, const struct call_end *);
+
+/* --- store_etcd_rights.c --- */
+
+void store_rights_up(struct store_etcd *); /* there is a link again */
+void store_rights_run(struct store_etcd *, int64_t now); /* over a link */
+int64_t store_rights_next(const struct store_etcd *); /* when to */
+void store_on_rights(struct store_etcd *, const struct call_end *);
+void store_on_nobody(struct store_etcd *, const struct call_end *);
+void store_on_open(struct store_etcd *, const struct call_end *);
 
 /* --- store_etcd_why.c --- */
 
 /* What goes after "ENDPOINT: ". */
 void store_why(const struct store_etcd *, const struct call_end *,
     char why[CONF_WHY_LEN]);
+/* etcd's authentication is off. */
+bool store_is_open(const struct call_end *);
 /* The user's token is none (any more). */
 bool store_is_logged_out(const struct store_etcd *, const struct call_end *);
 

@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "store_etcd_own.h"
 
@@ -14,6 +15,13 @@ static bool
 says(const struct call_end *end, const char *text)
 {
 	return strstr(end->why, text) != NULL;
+}
+
+bool
+store_is_open(const struct call_end *end)
+{
+	return end->status > CALL_OK &&
+	       says(end, "authentication is not enabled");
 }
 
 bool
@@ -84,10 +92,48 @@ say_known(const struct store_etcd *store, const struct call_end *end, char *why)
 	return true;
 }
 
+/* etcd does not say what is wrong with it; perhaps its date does. */
+static void
+say_certificate(const struct store_etcd *store, const struct call_end *end,
+    char why[CONF_WHY_LEN])
+{
+	char date[sizeof("2026-01-01 00:00:00")];
+	int64_t since;
+	struct tm tm;
+	time_t then;
+
+	if (store->cert[0] == '\0') {
+		(void)snprintf(why, CONF_WHY_LEN,
+		    "etcd wants a certificate of this node: configure one "
+		    "(etcd { cert key }) (%s)",
+		    end->why);
+		return;
+	}
+	if (!cert_has_expired(store->cert, time(NULL), &since)) {
+		(void)snprintf(why, CONF_WHY_LEN,
+		    "etcd refuses this node's certificate %.300s: see whether "
+		    "it has expired, and whether it is of the CA that etcd "
+		    "trusts (%s)",
+		    store->cert, end->why);
+		return;
+	}
+	then = (time_t)since;
+	(void)gmtime_r(&then, &tm);
+	(void)strftime(date, sizeof(date), "%F %T", &tm);
+	(void)snprintf(why, CONF_WHY_LEN,
+	    "etcd refuses this node's certificate %.300s, which expired on %s "
+	    "UTC: put a new one, and its key, in its place (%s)",
+	    store->cert, date, end->why);
+}
+
 void
 store_why(const struct store_etcd *store, const struct call_end *end,
     char why[CONF_WHY_LEN])
 {
+	if (end->uncertified) {
+		say_certificate(store, end, why);
+		return;
+	}
 	if (end->status < CALL_OK) {
 		(void)snprintf(why, CONF_WHY_LEN, "%s", end->why);
 		return;

@@ -70,6 +70,18 @@ on_swapped(void *arg, enum store_swapped result, const char *why)
 }
 
 static void
+on_asked(void *arg, const char *node, bool known, bool live)
+{
+	say(arg, STORE_ASKED, live, known, node, strlen(node) + 1);
+}
+
+static void
+on_rights(void *arg, enum store_rights rights)
+{
+	say(arg, STORE_RIGHTS, (int64_t)rights, false, NULL, 0);
+}
+
+static void
 on_clock(void *arg, int64_t seconds)
 {
 	say(arg, STORE_CLOCK, seconds, false, NULL, 0);
@@ -132,6 +144,8 @@ static const struct store_told told_apart = {
     .swapped = on_swapped,
     .untold = on_untold,
     .nodes = on_nodes,
+    .asked = on_asked,
+    .rights = on_rights,
     .clock = on_clock,
 };
 
@@ -153,6 +167,9 @@ obey(struct apart *apart, const struct store_message *message,
 		break;
 	case STORE_LIST:
 		store_etcd_list(apart->store);
+		break;
+	case STORE_ASK:
+		store_etcd_ask(apart->store, store_wire_text(message, bytes));
 		break;
 	case STORE_FORGET:
 		store_etcd_forget(

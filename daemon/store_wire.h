@@ -19,6 +19,7 @@ enum store_op {
 	STORE_SWAP,
 	STORE_TELL,
 	STORE_LIST,
+	STORE_ASK,
 	STORE_FORGET,
 	/* from it */
 	STORE_FOUND,
@@ -28,13 +29,15 @@ enum store_op {
 	STORE_UNTOLD,
 	STORE_NODES,
 	STORE_NODES_END,
+	STORE_ASKED,
+	STORE_RIGHTS,
 	STORE_CLOCK,
 };
 
 struct store_message {
 	enum store_op op;
-	int64_t number; /* a revision, a time, a state or a result */
-	bool flag; /* there is a value; rollback; the nodes were had */
+	int64_t number; /* a revision, a time, or of an enum, or live */
+	bool flag; /* there is a value; rollback; what was asked is known */
 	size_t len; /* of what follows */
 };
 

@@ -6,6 +6,7 @@
  *	swap REVISION TEXT
  *	fill REVISION LENGTH	swap, with that many bytes
  *	tell TEXT
+ *	ask NODE
  *	forget NODE
  *	closein KIND	close the first from within the next callback of a kind
  *
@@ -117,6 +118,25 @@ on_nodes(
 }
 
 static void
+on_asked(void *arg, const char *node, bool known, bool live)
+{
+	say(json_pack("{s:s, s:i, s:s, s:b, s:b}", "told", "asked", "store",
+	    *(int *)arg, "node", node, "known", known, "live", live));
+}
+
+static void
+on_rights(void *arg, enum store_rights rights)
+{
+	static const char *const names[] = {[STORE_RIGHTS_UNKNOWN] = "unknown",
+	    [STORE_RIGHTS_OPEN] = "open",
+	    [STORE_RIGHTS_ALL] = "all",
+	    [STORE_RIGHTS_OWN] = "own"};
+
+	say(json_pack("{s:s, s:i, s:s}", "told", "rights", "store", *(int *)arg,
+	    "rights", names[rights]));
+}
+
+static void
 on_clock(void *arg, int64_t seconds)
 {
 	say(json_pack("{s:s, s:i, s:I}", "told", "clock", "store", *(int *)arg,
@@ -190,6 +210,8 @@ command_each(struct driver *driver, char *line)
 		else if (strncmp(line, "tell ", 5) == 0)
 			store_etcd_tell(
 			    store, (const uint8_t *)line + 5, strlen(line + 5));
+		else if (strncmp(line, "ask ", 4) == 0)
+			store_etcd_ask(store, line + 4);
 		else if (strncmp(line, "forget ", 7) == 0)
 			store_etcd_forget(store, line + 7);
 	}
@@ -250,6 +272,8 @@ open_all(struct driver *driver, struct store_etcd_conf *conf, int *numbers)
 	    .swapped = on_swapped,
 	    .untold = on_untold,
 	    .nodes = on_nodes,
+	    .asked = on_asked,
+	    .rights = on_rights,
 	    .clock = on_clock};
 	const char *node = conf->node;
 	char name[STORE_NODE_MAX + 1];

@@ -73,6 +73,14 @@ class Store(Process):
         self.ask("list")
         return self.wait_told("nodes", since=mark)
 
+    def asks(self, node):
+        """Is it known, and is it live?"""
+        mark = self.mark()
+        self.ask(f"ask {node}")
+        told = self.wait_told("asked", since=mark)
+        assert told["node"] == node
+        return told["known"], told["live"]
+
     def counts(self):
         mark = self.mark()
         self.ask("count")

@@ -22,6 +22,7 @@ class Proxy:
         self.swallow = False
         self.hold_after = None          # an answer with these bytes
         self.left_to_client = None      # bytes of those there are now
+        self.record = None              # all bytes, {is to the client: them}
         self.connections = 0
         self._cuts = 0
         self._end = False
@@ -89,6 +90,8 @@ class Proxy:
                 data = source.recv(65536)
                 if not data:
                     return
+                if self.record is not None:
+                    self.record[source is server] += data
                 if source is server and (self.hold_after or b"\0") in data:
                     answered = True
                 if source is server and flip is not None:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Who a node is to etcd: users, passwords, certificates, and what they may."""
+import contextlib
+import os
+
 import pytest
 
 from cluster import Authority, Cluster, prefix
@@ -31,15 +34,20 @@ def under():
     return prefix()
 
 
-@pytest.fixture
-def guarded(farm, under):
-    """An etcd with a user and a password."""
+@pytest.fixture(scope="module")
+def with_users(farm):
     cluster = Cluster(farm).start()
     cluster.ctl("user", "add", "node:nodepass")
-    grant(cluster, "node", under)
     enable(cluster)
     yield cluster
     cluster.stop()
+
+
+@pytest.fixture
+def guarded(with_users, under):
+    """An etcd with a user and a password; tests leave it so."""
+    grant(with_users, "node", under)
+    return with_users
 
 
 @pytest.fixture
@@ -61,6 +69,43 @@ def test_the_least_role_suffices(store, guarded, under):
                10, 0.2)
     store.wait_told("clock")
     assert not store.of("untold")
+
+
+def rights(store):
+    return store.wait_told("rights")["rights"]
+
+
+@contextlib.contextmanager
+def not_logged(cluster):
+    """etcd complains of nobody meanwhile, so no operator is alarmed."""
+    with open(cluster.members[0].log, encoding="utf-8") as log:
+        log.seek(0, os.SEEK_END)
+        yield
+        lines = [line for line in log if line[27:30] in ("W |", "E |")]
+    assert [line for line in lines if "not cryptographically" not in line and
+            "took too long" not in line] == []
+
+
+def test_what_a_user_may_is_told_and_not_logged(guarded, under, open_store):
+    with not_logged(guarded):
+        store = open_store(under, *guarded.endpoints, user="node",
+                           password="nodepass")
+        assert rights(store) == "own"
+        assert store.counts()["failures"] == 0
+        store = open_store(under, *guarded.endpoints, user="root",
+                           password="rootpass")
+        assert rights(store) == "all"
+
+
+def test_who_may_read_all_is_told_so(guarded, under, open_store):
+    guarded.ctl("role", "add", "all")
+    guarded.ctl("role", "grant-permission", "all", "read", "--prefix=true",
+                "")
+    guarded.ctl("user", "grant-role", "node", "all")
+    store = open_store(under, *guarded.endpoints, user="node",
+                       password="nodepass")
+    assert rights(store) == "all"
+    guarded.ctl("user", "revoke-role", "node", "all")
 
 
 def test_another_prefix_is_denied(guarded, open_store):
@@ -88,6 +133,7 @@ def test_a_user_where_etcd_wants_none_is_in_order(etcd, under, open_store):
                        password="nodepass")
     store.wait_live()
     assert store.swap(0, "one")["how"] == "swapped"
+    assert rights(store) == "open"
 
 
 def test_authentication_that_is_enabled_later(farm, under, open_store):
@@ -97,8 +143,10 @@ def test_authentication_that_is_enabled_later(farm, under, open_store):
     store = open_store(under, *cluster.endpoints, user="node",
                        password="nodepass")
     store.wait_live()
+    assert rights(store) == "open"
     enable(cluster)
     assert store.swap(0, "one")["how"] == "swapped"
+    store.wait_told("rights", lambda one: one["rights"] == "own")
     store.wait_sees("one")
     cluster.stop()
 
@@ -159,17 +207,22 @@ def authority(farm):
     return Authority(farm)
 
 
-@pytest.fixture
-def by_certificate(farm, authority, under):
-    """An etcd where the CN of a client's certificate is its user."""
+@pytest.fixture(scope="module")
+def with_names(farm, authority):
     cluster = Cluster(farm, 1, authority).start()
-    cluster.ctl("user", "add", "node", "--no-password")
-    grant(cluster, "node", under)
-    cluster.ctl("user", "add", "root", "--no-password")
+    for user in ("node", "root"):
+        cluster.ctl("user", "add", user, "--no-password")
     cluster.ctl("user", "grant-role", "root", "root")
     cluster.ctl("auth", "enable")
     yield cluster
     cluster.stop()
+
+
+@pytest.fixture
+def by_certificate(with_names, under):
+    """An etcd where the CN of a client's certificate is its user."""
+    grant(with_names, "node", under)
+    return with_names
 
 
 def test_a_certificate_is_a_user(by_certificate, authority, under, open_store):
@@ -185,6 +238,31 @@ def test_a_certificate_is_a_user(by_certificate, authority, under, open_store):
     assert store.counts()["failures"] == 0
 
 
+def test_what_a_certificate_may_is_told(by_certificate, authority, under,
+                                        open_store):
+    def open_as(user):
+        return open_store(under, *by_certificate.endpoints,
+                          ca=authority.cert, cert=authority.issue(user))
+    with not_logged(by_certificate):
+        assert rights(open_as("node")) == "own"
+    assert rights(open_as("root")) == "all"
+    by_certificate.ctl("auth", "disable")
+    with not_logged(by_certificate):
+        assert rights(open_as("node")) == "open"
+    by_certificate.ctl("auth", "enable")
+
+
+def test_a_certificate_does_not_hide_what_a_password_may(
+        by_certificate, authority, under, open_store):
+    """Without its token, the certificate would speak for it."""
+    by_certificate.ctl("user", "add", "admin:adminpass")
+    by_certificate.ctl("user", "grant-role", "admin", "root")
+    store = open_store(under, *by_certificate.endpoints, ca=authority.cert,
+                       cert=authority.issue("root"), user="admin",
+                       password="adminpass")
+    assert rights(store) == "all"
+
+
 def test_a_certificate_of_nobody_is_denied(by_certificate, authority, under,
                                            open_store):
     store = open_store(under, *by_certificate.endpoints, ca=authority.cert,
@@ -196,4 +274,4 @@ def test_a_certificate_of_nobody_is_denied(by_certificate, authority, under,
 def test_no_certificate_is_refused(by_certificate, authority, under,
                                    open_store):
     store = open_store(under, *by_certificate.endpoints, ca=authority.cert)
-    assert "certificate" in store.wait_stale()["why"]
+    assert "etcd wants a certificate" in store.wait_stale()["why"]

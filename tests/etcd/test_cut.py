@@ -1,20 +1,67 @@
 # SPDX-License-Identifier: ISC
 """
-A connection that is cut, or garbled, at every byte: in the end the store is
-live, and nothing is lost.
+A connection that is cut, or garbled, at the first, a middle and the last byte
+of each kind of frame: in the end the store is live, and nothing is lost.  With
+STEK_EVERY_BYTE, at every byte.
 """
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from cluster import prefix
+from driver import Store
 from proxy import Proxy
 
-AT_ONCE = 16
-BYTES = 480     # more than are passed, either way, until a store is live
+AT_ONCE = 24
+EVERY = 480     # bytes: more than are passed, either way, until a store is live
+HELLO = 24      # bytes that a client of HTTP/2 begins with
+HEAD = 9        # of its frames
+LOOKS = 2.5     # seconds in which it looks once
 
 
-def batches(most, step=1):
-    places = list(range(0, most, step))
-    return [places[at:at + AT_ONCE] for at in range(0, len(places), AT_ONCE)]
+def frames(stream, at):
+    """Of each kind, which is what and on which of the calls, the first one."""
+    kinds = {}
+    while at + HEAD <= len(stream):
+        length = int.from_bytes(stream[at:at + 3], "big")
+        kinds.setdefault(bytes(stream[at + 3:at + HEAD]),
+                         (at, at + HEAD + length))
+        at += HEAD + length
+    return list(kinds.values())
+
+
+@pytest.fixture(scope="module")
+def passed(etcd):
+    """What goes there and back until a store is live, and has looked."""
+    with Proxy(etcd.members[0].port) as proxy:
+        proxy.record = {True: bytearray(), False: bytearray()}
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def places(farm, passed):
+    """Where to do harm on the way to the client (True), and from it."""
+    if os.environ.get("STEK_EVERY_BYTE"):
+        return {way: list(range(EVERY)) for way in (True, False)}
+    store = Store(farm, prefix(), passed.endpoint)
+    try:
+        store.wait_live()
+        time.sleep(LOOKS)
+    finally:
+        store.stop()
+    found = {True: frames(passed.record[True], 0),
+             False: [(0, HELLO)] + frames(passed.record[False], HELLO)}
+    assert all(len(kinds) >= 8 for kinds in found.values())
+    return {way: sorted({place for begin, end in kinds for place in
+                         (begin, (begin + end) // 2, end - 1)})
+            for way, kinds in found.items()}
+
+
+def batches(all_places):
+    return [all_places[at:at + AT_ONCE]
+            for at in range(0, len(all_places), AT_ONCE)]
 
 
 def harm(etcd, open_store, how, places):
@@ -48,26 +95,27 @@ def harm(etcd, open_store, how, places):
 
 
 @pytest.mark.parametrize("how", ["cut_to_client", "cut_to_server"])
-def test_cut_after_every_byte(etcd, open_store, how):
+def test_cut_anywhere(etcd, open_store, places, how):
     first = None
-    for places in batches(BYTES):
-        connections = harm(etcd, open_store, how, places)
-        first = first or connections
-    assert first >= 2 * AT_ONCE     # each was cut, and came again
+    for batch in batches(places[how == "cut_to_client"]):
+        connections = harm(etcd, open_store, how, batch)
+        first = first or (connections, len(batch))
+    assert first[0] >= 2 * first[1]     # each was cut, and came again
 
 
-def test_garbled_at_every_byte(etcd, open_store):
-    for places in batches(BYTES, 3):
-        harm(etcd, open_store, "flip_to_client", places)
+def test_garbled_anywhere(etcd, open_store, places):
+    for batch in batches(places[True]):
+        harm(etcd, open_store, "flip_to_client", batch)
 
 
-def test_a_swap_that_is_cut_is_done_or_not(etcd, open_store):
+def cut_swaps(etcd, open_store, places):
+    """How swaps end whose answers are cut there; each is done or not."""
     under = prefix()
+    hows = set()
     with Proxy(etcd.members[0].port) as proxy:
         store = open_store(under, proxy.endpoint)
         store.wait_live()
-        hows = set()
-        for left in range(0, 150, 5):
+        for left in places:
             value = f"value{left}"
             revision = (store.last("found") or {})["revision"]
             mark = store.mark()
@@ -83,4 +131,11 @@ def test_a_swap_that_is_cut_is_done_or_not(etcd, open_store):
                 assert there == value
             store.wait_found(there, 0 if there != value else mark)
             store.wait_sees(there)
-        assert hows == {"swapped", "unknown"}
+    return hows
+
+
+def test_a_swap_that_is_cut_is_done_or_not(etcd, open_store):
+    with ThreadPoolExecutor(6) as pool:
+        hows = pool.map(lambda first: cut_swaps(
+            etcd, open_store, range(first, 150, 30)), range(0, 30, 5))
+        assert set.union(*hows) == {"swapped", "unknown"}

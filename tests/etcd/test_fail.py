@@ -10,6 +10,7 @@ import time
 import pytest
 
 from cluster import Authority, Cluster, prefix
+from driver import Store
 from proxy import Proxy
 
 TOO_LATE = 5 + 1.0      # seconds; the second is for a machine that is busy
@@ -20,20 +21,12 @@ def under():
     return prefix()
 
 
-@pytest.fixture
-def alone(farm):
-    """An etcd of this test's own."""
-    cluster = Cluster(farm).start()
-    yield cluster
-    cluster.stop()
-
-
 @pytest.fixture(scope="module")
 def authority(farm):
     return Authority(farm)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def three(farm, authority):
     """Three members, over TLS."""
     cluster = Cluster(farm, 3, authority).start()
@@ -74,47 +67,70 @@ def sockets_of(pid):
     return found
 
 
-def test_the_only_member_is_killed_and_comes_back(alone, under, open_store):
-    store = open_on(open_store, under, alone)
-    store.swap(0, "one")
-    store.wait_found("one")
-    mark, began = store.mark(), time.monotonic()
-    alone.members[0].kill()
-    stale = store.wait_stale(mark)
-    assert stale["at"] - began < TOO_LATE
-    assert alone.endpoints[0] in stale["why"]
-    alone.members[0].again()
-    alone.put(under + "set", "two")
-    store.wait_sees("two")
+class Killed:
+    """What one store told while the only member of etcd was away, and after."""
+
+    def __init__(self, farm, open_store):
+        under = prefix()
+        cluster = Cluster(farm).start()
+        store = open_on(open_store, under, cluster)
+        assert store.swap(0, "one")["how"] == "swapped"
+        revision = store.wait_found("one")["revision"]
+        mark, began = store.mark(), time.monotonic()
+        cluster.members[0].kill()
+        store.ask(f"swap {revision} two\nlist\nask {store.node}")
+        self.endpoint = cluster.endpoints[0]
+        self.stale = store.wait_stale(mark)
+        self.answers = {kind: store.wait_told(kind, since=mark)
+                        for kind in ("swapped", "nodes", "asked")}
+        for told in [self.stale, *self.answers.values()]:
+            told["after"] = told["at"] - began
+        before = store.counts()["connects"]
+        time.sleep(8)
+        self.connects = store.counts()["connects"] - before
+        self.states = len(store.of("state"))
+        cluster.members[0].again()
+        cluster.put(under + "set", "two")
+        store.wait_sees("two")
+        cluster.stop()
 
 
-def test_a_swap_without_etcd_is_not_known_to_be_done(alone, under, open_store):
-    store = open_on(open_store, under, alone)
-    alone.members[0].kill()
-    began = time.monotonic()
-    assert store.swap(0, "one")["how"] == "unknown"
-    assert time.monotonic() - began < 11
+@pytest.fixture(scope="module")
+def killed(farm):
+    stores = []
+
+    def open_(*args, **options):
+        stores.append(Store(farm, *args, **options))
+        return stores[-1]
+    yield Killed(farm, open_)
+    stores[0].stop()
 
 
-def test_a_list_without_etcd_is_told_to_be_none(alone, under, open_store):
-    store = open_on(open_store, under, alone)
-    alone.members[0].kill()
-    store.wait_stale()
-    told = store.list()
-    assert not told["had"]
-    assert alone.endpoints[0] in told["why"]
+def test_a_killed_member_is_noticed_and_comes_back(killed):
+    assert killed.stale["after"] < TOO_LATE
+    assert killed.endpoint in killed.stale["why"]
 
 
-def test_it_is_tried_less_and_less_often(alone, under, open_store):
-    store = open_on(open_store, under, alone)
-    alone.members[0].kill()
-    store.wait_stale()
-    time.sleep(5)
-    before = store.counts()
-    time.sleep(10)
-    after = store.counts()
-    assert 1 <= after["connects"] - before["connects"] <= 8
-    assert len(store.of("state")) <= 4
+def test_a_swap_without_etcd_is_not_known_to_be_done(killed):
+    assert killed.answers["swapped"]["how"] == "unknown"
+    assert killed.answers["swapped"]["after"] < 11
+
+
+def test_a_list_without_etcd_is_told_to_be_none(killed):
+    assert not killed.answers["nodes"]["had"]
+    assert killed.endpoint in killed.answers["nodes"]["why"]
+    assert killed.answers["nodes"]["after"] < 11
+
+
+def test_without_etcd_it_is_not_known_whether_a_node_is_live(killed):
+    assert not killed.answers["asked"]["known"]
+    assert not killed.answers["asked"]["live"]
+    assert killed.answers["asked"]["after"] < 11
+
+
+def test_it_is_tried_less_and_less_often(killed):
+    assert 1 <= killed.connects <= 7
+    assert killed.states <= 4
 
 
 def test_a_stopped_member_is_noticed_and_left(three, under, open_store):
@@ -138,7 +154,8 @@ def test_a_stopped_member_is_noticed_and_left(three, under, open_store):
 
 def test_a_killed_leader_costs_at_most_seconds(three, under, open_store):
     stores = [open_on(open_store, under, three) for _ in range(3)]
-    three.leader().kill()
+    leader = three.leader()
+    leader.kill()
     began = time.monotonic()
     while stores[0].swap((stores[0].last("found") or {})["revision"],
                          "after")["how"] != "swapped":
@@ -147,6 +164,7 @@ def test_a_killed_leader_costs_at_most_seconds(three, under, open_store):
         assert time.monotonic() - began < 20
     for store in stores:
         store.wait_sees("after")
+    leader.again()
 
 
 def test_without_a_quorum_the_state_is_stale(three, under, open_store):
@@ -165,18 +183,6 @@ def test_without_a_quorum_the_state_is_stale(three, under, open_store):
     store.wait_sees("back", patience=30)
 
 
-def test_a_way_that_swallows_all_is_noticed(etcd, under, open_store):
-    with Proxy(etcd.members[0].port) as proxy:
-        store = open_store(under, proxy.endpoint)
-        store.wait_live()
-        mark, began = store.mark(), time.monotonic()
-        proxy.swallow = True
-        assert store.wait_stale(mark)["at"] - began < TOO_LATE
-        etcd.put(under + "set", "meanwhile")
-        proxy.swallow = False
-        store.wait_sees("meanwhile", patience=20)
-
-
 def test_a_watch_that_was_compacted_away_is_begun_anew(
         etcd, under, open_store):
     etcd.put(under + "set", "in the first answer")
@@ -193,13 +199,21 @@ def test_a_watch_that_was_compacted_away_is_begun_anew(
     assert store.counts()["connects"] == 1
 
 
-def test_a_store_that_slept_catches_up(etcd, under, open_store):
-    store = open_store(under, *etcd.endpoints)
-    store.wait_live()
-    store.signal(signal.SIGSTOP)
-    for number in range(50):
-        etcd.put(under + "set", str(number))
-    etcd.ctl("compact", str(etcd.revision()))
-    time.sleep(6)
-    store.signal(signal.SIGCONT)
-    store.wait_sees("49", patience=20)
+def test_who_is_swallowed_and_who_slept_catch_up(etcd, under, open_store):
+    """At the same time, as both take their time."""
+    with Proxy(etcd.members[0].port) as proxy:
+        swallowed = open_store(under, proxy.endpoint)
+        slept = open_on(open_store, under, etcd)
+        swallowed.wait_live()
+        slept.signal(signal.SIGSTOP)
+        mark, began = swallowed.mark(), time.monotonic()
+        proxy.swallow = True
+        for number in range(10):
+            etcd.put(under + "set", str(number))
+        etcd.ctl("compact", str(etcd.revision()))
+        assert swallowed.wait_stale(mark)["at"] - began < TOO_LATE
+        time.sleep(max(0, began + TOO_LATE - time.monotonic()))
+        slept.signal(signal.SIGCONT)
+        proxy.swallow = False
+        slept.wait_sees("9", patience=20)
+        swallowed.wait_sees("9", patience=20)

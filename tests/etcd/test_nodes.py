@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: ISC
 """The nodes: what each says of itself, under a lease and without."""
+import json
 import signal
 import time
 
 import pytest
 
 from cluster import Cluster, prefix
+from driver import Store
 from farm import wait_until
 from proxy import Proxy
 
@@ -31,6 +33,78 @@ def entries(store):
 def wait_entries(store, expected, patience=10):
     wait_until(lambda: entries(store) == expected,
                f"the nodes are {expected}", patience, 0.2)
+
+
+class Leases:
+    """Four nodes while a lease that nobody keeps ends, and after."""
+
+    def __init__(self, etcd, open_store):
+        under = prefix()
+        self.kept, self.ended, self.killed, self.asleep = all_ = [
+            open_live(open_store, under, etcd) for _ in range(4)]
+        for store in all_:
+            store.ask("tell here")
+        wait_entries(self.kept, {store.node: (True, "here")
+                                 for store in all_})
+        self.before = self.kept.asks(self.killed.node)
+        self.killed.kill()
+        self.asleep.signal(signal.SIGSTOP)
+        lease = json.loads(etcd.ctl(
+            "get", f"{under}nodes/{self.ended.node}", "-w", "json"))
+        etcd.ctl("lease", "revoke", f"{lease['kvs'][0]['lease']:x}")
+        self.revoked = entries(self.kept)
+        self.seen = []
+        wait_until(self._both_are_gone, "leases end", LEASE + 10, 0.5)
+        self.after = [self.kept.asks(store.node)
+                      for store in (self.killed, self.asleep, self.kept)]
+        self.asleep.signal(signal.SIGCONT)
+        wait_until(lambda: entries(self.kept)[self.asleep.node][0],
+                   "it is there again", 10, 0.2)
+
+    def _both_are_gone(self):
+        self.seen.append(entries(self.kept))
+        return not any(self.seen[-1][store.node][0]
+                       for store in (self.killed, self.asleep))
+
+
+@pytest.fixture(scope="module")
+def leases(farm, etcd):
+    stores = []
+
+    def open_(*args, **options):
+        stores.append(Store(farm, *args, **options))
+        return stores[-1]
+    try:
+        yield Leases(etcd, open_)
+    finally:
+        for store in stores:
+            store.stop()
+
+
+def test_a_lease_is_kept(leases):
+    """The others ended meanwhile."""
+    assert all(seen[leases.kept.node] == (True, "here")
+               for seen in leases.seen)
+    assert leases.kept.counts()["failures"] == 0
+
+
+def test_a_node_that_was_killed_stays_a_member(leases):
+    assert leases.seen[-1][leases.killed.node] == (False, "here")
+
+
+def test_a_lease_that_ended_is_replaced(leases):
+    assert leases.revoked[leases.ended.node] == (False, "here")
+    assert leases.seen[-1][leases.ended.node] == (True, "here")
+
+
+def test_after_a_long_sleep_it_is_there_again(leases):
+    assert leases.seen[-1][leases.asleep.node] == (False, "here")
+    assert entries(leases.kept)[leases.asleep.node] == (True, "here")
+
+
+def test_who_is_live_is_told_of_one(leases):
+    assert leases.before == (True, True)
+    assert leases.after == [(True, False), (True, False), (True, True)]
 
 
 def test_there_are_none_at_first(etcd, under, open_store):
@@ -70,15 +144,35 @@ def test_one_call_answers_all_who_asked(etcd, under, open_store):
     assert len(store.of("nodes")) == 1
 
 
-def test_a_node_that_was_killed_stays_a_member(etcd, under, open_store):
-    here = open_live(open_store, under, etcd)
-    gone = open_live(open_store, under, etcd)
-    here.ask("tell here")
-    gone.ask("tell gone")
-    wait_entries(here, {here.node: (True, "here"), gone.node: (True, "gone")})
-    gone.kill()
-    wait_entries(here, {here.node: (True, "here"),
-                        gone.node: (False, "gone")}, LEASE + 10)
+def test_a_node_that_never_was_is_not_live(etcd, under, open_store):
+    etcd.put(under + "nodes/ab", "longer")
+    etcd.put(under + "nodes/b", "beside")
+    store = open_live(open_store, under, etcd)
+    assert store.asks("a") == (True, False)
+    assert store.asks("x" * 64) == (True, False)
+
+
+def test_who_asks_before_it_is_live_is_answered(etcd, under, open_store):
+    etcd.put(under + "nodes/a", "entry")
+    assert open_store(under, *etcd.endpoints).asks("a") == (True, True)
+
+
+def test_of_several_the_last_one_asked_for_is_told(etcd, under, open_store):
+    etcd.put(under + "nodes/c", "entry")
+    store = open_live(open_store, under, etcd)
+    store.ask("ask a\nask b\nask c")
+    store.wait_told("asked")
+    time.sleep(0.5)
+    assert [(one["node"], one["live"]) for one in store.of("asked")] == \
+        [("c", True)]
+
+
+def test_the_answer_is_as_short_for_a_long_entry(etcd, under, open_store):
+    etcd.put(under + "nodes/long", "x" * 100000)
+    store = open_live(open_store, under, etcd)
+    before = store.counts()
+    assert store.asks("long") == (True, True)
+    assert store.counts()["bytes_in"] - before["bytes_in"] < 1000
 
 
 def test_a_member_that_is_gone_can_be_forgotten(etcd, under, open_store):
@@ -96,36 +190,6 @@ def test_one_that_is_live_cannot(etcd, under, open_store):
     store.ask(f"forget {store.node}")
     time.sleep(0.5)
     assert under + "members/" + store.node in etcd.keys(under)
-
-
-def test_a_lease_is_kept(etcd, under, open_store):
-    store = open_live(open_store, under, etcd)
-    store.ask("tell here")
-    wait_entries(store, {store.node: (True, "here")})
-    time.sleep(LEASE + 7)
-    assert entries(store) == {store.node: (True, "here")}
-    assert store.counts()["failures"] == 0
-
-
-def test_a_lease_that_ended_is_replaced(etcd, under, open_store):
-    store = open_live(open_store, under, etcd)
-    store.ask("tell here")
-    wait_entries(store, {store.node: (True, "here")})
-    for lease in etcd.ctl("lease", "list").split()[3:]:
-        etcd.ctl("lease", "revoke", lease)
-    assert under + "nodes/" + store.node not in etcd.keys(under)
-    wait_entries(store, {store.node: (True, "here")})
-
-
-def test_after_a_long_sleep_it_is_there_again(etcd, under, open_store):
-    store = open_live(open_store, under, etcd)
-    other = open_live(open_store, under, etcd)
-    store.ask("tell here")
-    wait_entries(other, {store.node: (True, "here")})
-    store.signal(signal.SIGSTOP)
-    wait_entries(other, {store.node: (False, "here")}, LEASE + 10)
-    store.signal(signal.SIGCONT)
-    wait_entries(other, {store.node: (True, "here")})
 
 
 def test_a_restart_of_etcd_loses_no_node(farm, under, open_store):

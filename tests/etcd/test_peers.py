@@ -3,6 +3,7 @@
 What answers is no etcd, or not the right one: the store says what it found,
 where, and what to do, tries again, and comes to life once that is mended.
 """
+import datetime
 import os
 import socket
 import threading
@@ -11,6 +12,7 @@ import time
 import pytest
 
 from cluster import Authority, Cluster, prefix
+from driver import Store
 from farm import Process
 
 CALLS_PER_SECOND = 3    # in vain
@@ -73,15 +75,15 @@ def nginx(farm, authority):
     return Nginx(farm, authority)
 
 
-def refused(store, endpoint, *words):
-    """Stale, in words that help, and not in a hurry."""
+def refused(store, endpoint, *words, seconds=1, past=0):
+    """Stale, in words that help, and not in a hurry, since it was opened."""
     why = store.wait_stale(patience=8)["why"]
     assert why.startswith(endpoint + ": ")
     for word in words:
         assert word in why
-    time.sleep(3)
+    time.sleep(seconds)
     counts = store.counts()
-    assert counts["connects"] <= 3 * CALLS_PER_SECOND + 3
+    assert counts["connects"] <= (past + seconds) * CALLS_PER_SECOND + 3
     assert counts["cpu_ms"] < 1000
     assert len(store.of("state")) == 1
     return why
@@ -176,6 +178,23 @@ def test_an_expired_certificate(farm, authority, under, open_store):
     cluster.stop()
 
 
+def test_an_expired_certificate_of_its_own(tls, authority, under, open_store):
+    mine = authority.issue("root", days=-1)
+    why = refused(open_store(under, *tls.endpoints, ca=authority.cert,
+                             cert=mine), tls.endpoints[0], mine[0])
+    gone = datetime.datetime.utcnow() - datetime.timedelta(days=1)
+    assert f"expired on {gone:%Y-%m-%d}" in why
+
+
+def test_a_certificate_of_its_own_of_a_stranger(farm, tls, authority, under,
+                                                open_store):
+    mine = Authority(farm, "stranger").issue("root")
+    why = refused(open_store(under, *tls.endpoints, ca=authority.cert,
+                             cert=mine), tls.endpoints[0], mine[0],
+                  "the CA that etcd trusts")
+    assert "expired on" not in why
+
+
 def answering(listener, answer):
     """Says the same to all who come."""
     def serve():
@@ -191,33 +210,52 @@ def answering(listener, answer):
     threading.Thread(target=serve, daemon=True).start()
 
 
-@pytest.mark.parametrize("answer", [
-    b"",
-    b"\x00" * 100,
-    os.urandom(1000),
-    b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n",
-    b"SSH-2.0-OpenSSH_9.2p1\r\n",
+GARBAGE = {
+    "nothing": b"",
+    "zeroes": b"\x00" * 100,
+    "noise": os.urandom(1000),
+    "http": b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n",
+    "ssh": b"SSH-2.0-OpenSSH_9.2p1\r\n",
     # Settings, then a frame that promises 16 MB.
-    b"\x00\x00\x00\x04\x00\x00\x00\x00\x00" + b"\xff" * 1000,
+    "long": b"\x00\x00\x00\x04\x00\x00\x00\x00\x00" + b"\xff" * 1000,
     # Settings and a goodbye.
-    b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
-    b"\x00\x00\x08\x07\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
-], ids=["nothing", "zeroes", "noise", "http", "ssh", "long", "goodbye"])
-def test_garbage(answer, under, open_store):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        endpoint = "http://127.0.0.1:%d" % listener.getsockname()[1]
-        answering(listener, answer)
-        refused(open_store(under, endpoint), endpoint)
+    "goodbye": b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+               b"\x00\x00\x08\x07\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+               b"\x00\x00",
+}
+
+
+@pytest.fixture(scope="module")
+def garbled(farm):
+    """A store for each kind of garbage, and its endpoint; all for a while."""
+    stores, listeners = {}, []
+    for kind, answer in GARBAGE.items():
+        listeners.append(socket.create_server(("127.0.0.1", 0)))
+        answering(listeners[-1], answer)
+        endpoint = "http://127.0.0.1:%d" % listeners[-1].getsockname()[1]
+        stores[kind] = Store(farm, prefix(), endpoint), endpoint
+    time.sleep(3)
+    yield stores
+    for store, _ in stores.values():
+        store.stop()
+    for listener in listeners:
+        listener.close()
+
+
+@pytest.mark.parametrize("kind", GARBAGE)
+def test_garbage(garbled, kind):
+    refused(*garbled[kind], seconds=0.1, past=3)
 
 
 def test_of_several_the_one_that_works_is_found(
         farm, nginx, etcd, under, open_store):
     bad = [f"http://127.0.0.1:{farm.port()}",
            f"http://127.0.0.1:{nginx.plain}"]
-    for _ in range(3):
-        store = open_store(under, *bad, *etcd.endpoints)
+    stores = [open_store(under, *bad, *etcd.endpoints) for _ in range(3)]
+    for store in stores:
         store.wait_live()
-        time.sleep(3)
+    time.sleep(3)
+    for store in stores:
         assert store.last("state")["state"] == "live"
 
 

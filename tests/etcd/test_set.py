@@ -114,10 +114,10 @@ def test_a_change_by_one_is_seen_by_another(etcd, store, under, open_store):
     store.wait_found("two")
 
 
-def test_of_a_hundred_changes_the_last_is_told(etcd, store, under):
-    for number in range(100):
+def test_of_many_changes_the_last_is_told(etcd, store, under):
+    for number in range(30):
         etcd.put(under + "set", str(number))
-    store.wait_sees("99")
+    store.wait_sees("29")
     revisions = [one["revision"] for one in store.of("found")]
     assert revisions == sorted(revisions)
 
@@ -177,11 +177,12 @@ def test_of_a_much_longer_one_too(etcd, store, under):
 
 
 def test_nothing_is_done_all_the_time(store):
-    time.sleep(1)
+    store.wait_told("clock")
+    store.wait_told("rights")
     before = store.counts()
-    time.sleep(5)
+    time.sleep(4)
     after = store.counts()
-    assert after["calls"] - before["calls"] <= 6
+    assert after["calls"] - before["calls"] <= 4
     assert after["cpu_ms"] - before["cpu_ms"] < 100
     assert after["failures"] == 0
     assert after["connects"] == 1
@@ -204,5 +205,5 @@ def test_it_may_be_closed_from_within_what_it_tells(
     store = open_store(under, *etcd.endpoints, count=2)
     store.ask(f"swap 0 mine\nlist\nclosein {kind}")
     store.wait_told(kind, lambda one: one.get("closed"))
-    time.sleep(1)
+    time.sleep(0.3)
     assert store.close() == 0

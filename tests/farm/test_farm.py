@@ -50,6 +50,7 @@ def stream(driven):
 @pytest.fixture(autouse=True)
 def no_handshake_fails(request):
     """Whatever a test does, and until its damage is repaired."""
+    since = time.monotonic()
     yield
     if "stream" not in request.fixturenames:
         return
@@ -57,6 +58,7 @@ def no_handshake_fails(request):
     farm_ = request.getfixturevalue("farm")
     farm_.wait_in_step(patience=60)
     stream_.wait(60)
+    print(f"\n{request.node.name}: {stream_.summary(since)}")   # pytest -s
     assert stream_.failed == [], stream_.summary()
 
 
@@ -230,9 +232,12 @@ def test_a_certificate_expires(driven, stream):
     host = driven.hosts[2]
     driven.etcd.authority.issue("user-" + host.name, host.name, expired=True)
     host.stekd.restart()
-    driven.wait(lambda: "certificate" in (
-        host.stekd.status()["store"]["error"] or ""),
-        "status says that it is the certificate", 20)
+    cert = driven.etcd.credentials(host.name).cert
+
+    def said():
+        error = host.stekd.status()["store"]["error"] or ""
+        return cert in error and "which expired on" in error
+    driven.wait(said, "status names the certificate, and its date", 20)
     assert host.stekd.sealing() is not None     # from its own copy
     driven.etcd.authority.issue("user-" + host.name, host.name)
     driven.wait(lambda: host.stekd.status()["store"]["state"] == "live",

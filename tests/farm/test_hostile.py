@@ -27,7 +27,7 @@ def farm():
         farm_.etcd.protect("/stek/", [host.name for host in farm_.hosts])
         key = os.path.join(farm_.folder, "farm.key")
         for host in farm_.hosts:
-            start(host, key)
+            start(host, key, clock=host is farm_.hosts[2])
         yield farm_
 
 
@@ -72,6 +72,10 @@ def put(farm, value, key=SET):
 def raw(farm, key=SET):
     got = json.loads(farm.etcd.ctl("get", key, "-w", "json").stdout)
     return base64.b64decode(got["kvs"][0]["value"]) if "kvs" in got else b""
+
+
+def checked(host):
+    return host.stekd.stek("check", check=False).stdout.splitlines()
 
 
 def names(host):
@@ -158,6 +162,47 @@ def test_values_of_another_farm_are_not_taken(farm):
     stekd.configure()
     stekd.launch()
     farm.wait(stekd.status, "it answers")
+
+
+def test_check_names_a_wrong_clock_and_who_is_gone(farm):
+    first, _, third = farm.hosts
+
+    def said(*words):
+        """Of the third host, by the first one's check."""
+        return any(third.name in line and all(
+            word in line for word in words) for line in checked(first))
+    assert not said("clock") and not said("gone")
+    third.stekd.clock.set(40)
+    try:
+        third.stekd.restart()
+        farm.wait(lambda: said("clock", " s ahead of etcd's"),
+                  "it is told whose clock is wrong", pause=1)
+        third.stekd.stop()
+        farm.wait(lambda: said("gone", "a revocation does not reach it"),
+                  "it is told who is gone", 40, pause=1)
+    finally:
+        third.stekd.clock.set(0)
+        third.stekd.launch()
+        farm.wait(third.stekd.status, "it answers")
+
+
+def test_check_says_what_this_node_may_do_in_etcd(farm):
+    host = farm.hosts[0]
+
+    def said(rights, words):
+        host.stekd.restart()        # so that it asks now
+        farm.wait(lambda: host.stekd.status()["store"]["rights"] == rights,
+                  "status has it")
+        return any(words in line for line in checked(host))
+    assert said("prefix", "may not read everything")
+    farm.etcd.ctl("user", "grant-role", host.name, "root")
+    try:
+        assert said("everything", "more of it than the farm's prefix")
+        farm.etcd.ctl("auth", "disable")
+        assert said("none needed", "authentication is off")
+    finally:
+        farm.etcd.ctl("auth", "enable")
+        farm.etcd.ctl("user", "revoke-role", host.name, "root")
 
 
 def test_etcd_is_away_for_a_while(farm):

@@ -6,8 +6,9 @@
  * No byte goes over a network: the loop is never run.
  *
  * Never here: libcurl.
- * Invariant: found() goes back only after a rollback was told; a swap and a
- * list are answered at most once; names are those that a node may have.
+ * Invariant: found() goes back only after a rollback was told; a swap, a list
+ * and a question are answered at most once; names are those that a node may
+ * have.
  */
 #include <event2/event.h>
 #include <string.h>
@@ -23,7 +24,7 @@
 
 struct seen {
 	int64_t revision;
-	bool swapping, listing, rollback;
+	bool swapping, listing, asking, rollback;
 };
 
 static void
@@ -75,6 +76,24 @@ on_nodes(
 		            nodes[i].entry != NULL);
 }
 
+static void
+on_asked(void *arg, const char *node, bool known, bool live)
+{
+	struct seen *seen = arg;
+
+	FUZZ_EXPECT(seen->asking && strcmp(node, "n") == 0);
+	FUZZ_EXPECT(known || !live);
+	seen->asking = false;
+}
+
+static void
+on_rights(void *arg, enum store_rights rights)
+{
+	(void)arg;
+	FUZZ_EXPECT(
+	    rights > STORE_RIGHTS_UNKNOWN && rights <= STORE_RIGHTS_OWN);
+}
+
 /* All that is due, now. */
 static void
 run(struct store_etcd *store, struct seen *seen)
@@ -82,12 +101,17 @@ run(struct store_etcd *store, struct seen *seen)
 	int64_t now = clock_ms();
 
 	store->connect = store->look = store->keep = store->entry_at = 0;
+	store->rights_at = 0;
 	store->watch_by = store->swap_by = store->list_by = INT64_MAX;
 	if (!seen->swapping)
 		seen->swapping = store_etcd_swap(
 		    store, store->revision, (const uint8_t *)"set", 3);
 	store->swap_by = INT64_MAX;
 	seen->listing = true;
+	if (!seen->asking)
+		store_etcd_ask(store, "n");
+	store->ask_by = INT64_MAX;
+	seen->asking = true;
 	store_link_run(store, now);
 	if (store->phase == PHASE_UP)
 		store_set_run(store);
@@ -95,6 +119,10 @@ run(struct store_etcd *store, struct seen *seen)
 		store_swap_run(store);
 	if (store->phase == PHASE_UP)
 		store_nodes_run(store, now);
+	if (store->phase == PHASE_UP)
+		store_list_run(store);
+	if (store->phase == PHASE_UP)
+		store_rights_run(store, now);
 }
 
 static void
@@ -206,7 +234,9 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	static const struct store_told told = {.found = on_found,
 	    .state = on_state,
 	    .swapped = on_swapped,
-	    .nodes = on_nodes};
+	    .nodes = on_nodes,
+	    .asked = on_asked,
+	    .rights = on_rights};
 	struct event_base *base = event_base_new();
 	struct store_etcd *store;
 	struct seen seen = {0};

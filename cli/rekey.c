@@ -65,8 +65,18 @@ static int
 finish(struct farm *farm)
 {
 	const struct conf *conf = farm->conf;
+	struct farm_key_from from = farm_key_from(conf->farm_key);
 	char path[PATH_MAX];
 
+	/* A TLS private key is not stek's to replace, nor is a credential. */
+	if (from.cert || from.path == NULL) {
+		say_error(
+		    "the farm key (%s) is no file of stek's: name the new "
+		    "one in the configuration instead (farm_key), and "
+		    "restart stekd; nothing was changed",
+		    conf->farm_key);
+		return CLI_FAILED;
+	}
 	if (!next_path(conf, path))
 		return CLI_FAILED;
 	if (access(path, F_OK) != 0) {
@@ -82,7 +92,7 @@ finish(struct farm *farm)
 		          "still; \"stek rekey\" first.  Nothing was changed");
 		return CLI_FAILED;
 	}
-	if (rename(path, farm_key_from(conf->farm_key).path) < 0) {
+	if (rename(path, from.path) < 0) {
 		say_error("%s: %s", path, strerror(errno));
 		return CLI_FAILED;
 	}

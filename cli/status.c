@@ -43,6 +43,15 @@ state_of(const char *name)
 	return strcmp(name, "opening") == 0 ? STEK_OPENING : STEK_DEAD;
 }
 
+/* Of states that only a farm of many hosts has. */
+static const char *
+label_of(const char *name)
+{
+	if (strcmp(name, "held") == 0)
+		return "held";
+	return strcmp(name, "withheld") == 0 ? "withheld" : NULL;
+}
+
 static void
 put_answered_keys(const json_t *status, int64_t now, bool colour)
 {
@@ -61,7 +70,7 @@ put_answered_keys(const json_t *status, int64_t now, bool colour)
 		(void)snprintf(keys[i].name, sizeof(keys[i].name), "%s",
 		    ask_text(key, "name"));
 		keys[i].state = state_of(ask_text(key, "state"));
-		keys[i].held = strcmp(ask_text(key, "state"), "held") == 0;
+		keys[i].label = label_of(ask_text(key, "state"));
 		keys[i].seal_from = ask_number(key, "seal_from", now);
 		keys[i].seal_until = ask_number(key, "seal_until", now);
 		keys[i].open_until = ask_number(key, "open_until", now);
@@ -81,9 +90,11 @@ put_stored_keys(const struct stek_set *set, int64_t now, bool colour)
 		keys[i].seal_from = set->keys[i].seal_from;
 		keys[i].seal_until = set->keys[i].seal_until;
 		keys[i].open_until = set->keys[i].open_until;
-		keys[i].held = &set->keys[i] == held_key(set);
-		if (keys[i].held)
-			keys[i].seal_from = held_from(&set->keys[i]);
+		keys[i].label = NULL;
+		if (&set->keys[i] != held_key(set))
+			continue;
+		keys[i].label = "held";
+		keys[i].seal_from = held_from(&set->keys[i]);
 	}
 	timeline_put(keys, set->count, 0, now, colour);
 }

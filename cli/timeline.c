@@ -148,7 +148,8 @@ timeline_put(const struct timeline_key *keys, size_t count, int64_t rotate,
 		(void)printf("  %.*s  %s%s%s  %-7s  %s\n", SHORT, keys[i].name,
 		    colour ? states[keys[i].state].colour : "", bar,
 		    colour ? "\033[0m" : "",
-		    keys[i].held ? "held" : states[keys[i].state].name,
+		    keys[i].label != NULL ? keys[i].label
+		                          : states[keys[i].state].name,
 		    say_span(left(&keys[i], until, now), text));
 	}
 	(void)printf("  %-*s  . known, opens   # seals   - opens\n", SHORT, "");

@@ -13,7 +13,7 @@
 struct timeline_key {
 	char name[STEK_NAME_HEX];
 	enum stek_state state;
-	bool held; /* pending, until all nodes of the farm have it */
+	const char *label; /* in place of the state's name, or NULL */
 	int64_t seal_from;
 	int64_t seal_until;
 	int64_t open_until;

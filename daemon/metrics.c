@@ -133,8 +133,10 @@ fill(struct evbuffer *out, const struct loop *loop)
 {
 	const struct rotate *rotate = &loop->rotate;
 	int64_t now = clock_now();
-	const struct stek_key *key = stek_set_sealing(rotate->set, now);
+	const struct stek_key *key;
 
+	rotate_view(rotate, loop->view);
+	key = stek_set_sealing(loop->view, now);
 	put(out, "conf_ok", "gauge",
 	    "0 from when the configuration was refused until one is accepted.",
 	    loop->conf_error[0] == '\0');
@@ -174,6 +176,7 @@ fill(struct evbuffer *out, const struct loop *loop)
 	    "When a handshake last proved the key in use; 0: never.", verified);
 	put_targets(out, loop, "failures_total", "counter",
 	    "Attempts at the target that failed.", failures);
+	stek_set_clear(loop->view);
 }
 
 static void

@@ -190,8 +190,9 @@ node_settled(struct node *node)
 	    &entry, conf->farm, conf->node, node->rotate->farm_keys.now, bytes);
 	if (len == 0)
 		return;
-	store_apart_tell(&node->loop->apart, bytes, len);
-	node->told = entry;
+	/* What finds no room is told at the next look. */
+	if (store_apart_tell(&node->loop->apart, bytes, len))
+		node->told = entry;
 }
 
 /* --- time ---------------------------------------------------------------- */
@@ -257,6 +258,7 @@ on_pulse(evutil_socket_t fd, short what, void *arg)
 		node_told.state(node, STORE_STALE, node->rollback, SILENT_TEXT);
 	if (node->loop->apart.fd < 0)
 		restart_store(node);
+	node_settled(node);
 	if (!node->late && clock_ran() - node->began > PATIENCE)
 		be_late(node);
 }

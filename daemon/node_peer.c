@@ -125,8 +125,12 @@ node_peers_confirmed(struct node *node, uint64_t version)
 	node->waits[0] = '\0';
 	for (i = 0; i < node->count; i++) {
 		peer = &node->peers[i];
-		/* A stranger gets no keys, so nobody waits for it. */
+		/*
+		 * Who gets no keys is not waited for: a stranger, and a host
+		 * that has had a higher version than the farm's.
+		 */
 		if (!peer->live || !peer->readable ||
+		    (peer->entry.confirmed == 0 && peer->entry.has > version) ||
 		    has_confirmed(node, peer, version))
 			continue;
 		if (missing++ < WAITS_NAMES)

@@ -5,7 +5,10 @@
  *
  * Never here: a key's secret bytes; names only.
  */
+#include <inttypes.h>
 #include <jansson.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -117,7 +120,8 @@ etcd_state(const struct node *node)
 		return "cut off";
 	if (node->garbage || node->why[0] != '\0' || node->untold[0] != '\0')
 		return "failing";
-	return node->rollback && node->farm->stored < node->farm->set.version
+	return node->farm->looked && node->farm->stored > 0 &&
+	               node->farm->stored < node->farm->set.version
 	           ? "rollback"
 	           : "live";
 }
@@ -137,14 +141,30 @@ rights(const struct node *node)
 	}
 }
 
+/* What etcd has is older than what this host has had. */
+static void
+say_rollback(const struct node *node, char why[CONF_WHY_LEN])
+{
+	(void)snprintf(why, CONF_WHY_LEN,
+	    "etcd has version %" PRIu64 " of the set, and this host has had "
+	    "%" PRIu64 ", so it takes nothing older; a node that has that puts "
+	    "it back.  If there is none, stop stekd here and remove %.300s",
+	    node->farm->stored, node->farm->set.version,
+	    node->rotate->store.seen);
+}
+
 static json_t *
 etcd_object(const struct node *node)
 {
 	const struct conf_etcd *etcd = &node->loop->conf->etcd;
-	const char *why = node->why[0] != '\0' ? node->why : node->untold;
+	char why[CONF_WHY_LEN];
 	json_t *endpoints = json_array();
 	size_t i;
 
+	(void)snprintf(why, sizeof(why), "%s",
+	    node->why[0] != '\0' ? node->why : node->untold);
+	if (why[0] == '\0' && strcmp(etcd_state(node), "rollback") == 0)
+		say_rollback(node, why);
 	for (i = 0; i < etcd->count; i++)
 		(void)json_array_append_new(
 		    endpoints, json_string(etcd->endpoints[i]));
@@ -219,14 +239,19 @@ static json_t *
 keys_array(const struct loop *loop, int64_t now)
 {
 	const struct stek_set *set = loop->rotate.set;
-	json_t *keys = json_array();
+	json_t *keys = json_array(), *key;
 	size_t i;
 
-	for (i = 0; i < set->count; i++)
-		(void)json_array_append_new(
-		    keys, &set->keys[i] == held_key(set)
-		              ? held_object(&set->keys[i], &loop->conf->policy)
-		              : key_object(set, &set->keys[i], now));
+	for (i = 0; i < set->count; i++) {
+		key = &set->keys[i] == held_key(set)
+		          ? held_object(&set->keys[i], &loop->conf->policy)
+		          : key_object(set, &set->keys[i], now);
+		/* Revoked here alone so far, or this host is stale. */
+		if (stek_set_find(loop->view, set->keys[i].name) == NULL)
+			(void)json_object_set_new(
+			    key, "state", json_string("withheld"));
+		(void)json_array_append_new(keys, key);
+	}
 	return keys;
 }
 
@@ -237,11 +262,13 @@ status_object(const struct loop *loop)
 	const struct stek_set *set = rotate->set;
 	const struct stek_policy *policy = &loop->conf->policy;
 	int64_t now = clock_now();
-	const struct stek_key *sealing = stek_set_sealing(set, now);
+	const struct stek_key *sealing;
 	char name[STEK_NAME_HEX] = "";
 	json_t *targets = json_array(), *status;
 	size_t i;
 
+	rotate_view(rotate, loop->view);
+	sealing = stek_set_sealing(loop->view, now);
 	if (sealing != NULL)
 		stek_key_hex(sealing->name, name);
 	for (i = 0; i < loop->conf->count; i++)
@@ -265,6 +292,7 @@ status_object(const struct loop *loop)
 	    (json_int_t)rotate->rotations, "revocations",
 	    (json_int_t)rotate->revocations, "store_errors",
 	    (json_int_t)rotate->store_errors);
+	stek_set_clear(loop->view);
 	if (status != NULL && rotate->node != NULL)
 		add_farm(status, rotate->node);
 	return status;

@@ -241,10 +241,10 @@ store_apart_swap(struct store_apart *apart, int64_t revision,
 	return ask(apart, STORE_SWAP, revision, bytes, len);
 }
 
-void
+bool
 store_apart_tell(struct store_apart *apart, const uint8_t *bytes, size_t len)
 {
-	(void)ask(apart, STORE_TELL, 0, bytes, len);
+	return ask(apart, STORE_TELL, 0, bytes, len);
 }
 
 void

@@ -43,7 +43,7 @@ void store_apart_stop(struct store_apart *);
 void store_apart_read(struct store_apart *);
 bool store_apart_swap(
     struct store_apart *, int64_t revision, const uint8_t *, size_t len);
-void store_apart_tell(struct store_apart *, const uint8_t *, size_t len);
+bool store_apart_tell(struct store_apart *, const uint8_t *, size_t len);
 void store_apart_list(struct store_apart *);
 void store_apart_ask(struct store_apart *, const char *node);
 void store_apart_forget(struct store_apart *, const char *node);

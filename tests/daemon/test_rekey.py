@@ -5,6 +5,7 @@ that follows it by copies; of a farm on etcd, see tests/farm.
 """
 import os
 import shutil
+import subprocess
 
 import pytest
 
@@ -75,6 +76,24 @@ def test_it_is_not_finished_before_it_was_begun(stekd):
     said = stekd.stek("rekey", "--finish", check=False)
     assert said.returncode == 1 and '"stek rekey" first' in said.stderr
     assert read(stekd.path("farm.key")) == old
+
+
+def test_a_tls_private_key_is_not_replaced(farm):
+    daemon = Daemon(farm)
+    cert = daemon.path("server.key")
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ED25519", "-out",
+                    cert], check=True)
+    made = read(cert)
+    daemon.farm_key_path = "cert:" + cert
+    daemon.values["farm_key_next"] = next_key(daemon)
+    daemon.configure()
+    daemon.stek("rekey", "--new")
+    daemon.begin()
+    daemon.stek("rekey")
+    said = daemon.stek("rekey", "--finish", check=False)
+    assert said.returncode == 1 and "no file of stek's" in said.stderr
+    assert read(cert) == made
+    daemon.stop()
 
 
 def test_a_restart_in_between_harms_nothing(stekd):

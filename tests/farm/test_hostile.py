@@ -82,6 +82,10 @@ def names(host):
     return {key["name"] for key in host.stekd.status()["keys"]}
 
 
+def key_states(host):
+    return {key["state"] for key in host.stekd.status()["keys"]}
+
+
 @pytest.mark.parametrize("size, state, said", [
     (7, "failing", "7 bytes"), (1800, "failing", "1800 bytes"),
     (1722, "failing", "1722 bytes"), (70000, "cut off", "is longer than")])
@@ -251,12 +255,33 @@ def test_a_revocation_without_etcd_is_done_here_and_later_everywhere(farm):
               "cut off", "it knows")
     said = farm.hosts[0].stekd.stek("revoke", "--all", check=False)
     assert said.returncode == 1 and "on this host alone" in said.stderr
+    assert key_states(farm.hosts[0]) == {"withheld"}
     assert "seals now" not in said.stdout
     assert names(farm.hosts[1]) == had
     farm.hosts[0].stekd.restart()       # which it is not to forget it by
     farm.etcd.members[0].start()
     farm.wait(lambda: not any(names(host) & had for host in farm.hosts),
               "all have dropped them")
+
+
+def test_a_host_that_has_had_more_than_the_farm_waits_alone(farm):
+    """Its disk came from another farm, say: nobody waits for it."""
+    host = farm.hosts[2]
+    host.stekd.stop()
+    host.stekd.forget()
+    os.mkdir(host.stekd.state, 0o700)
+    with open(os.path.join(host.stekd.state, "example.seen"), "w",
+              encoding="ascii") as file:
+        file.write("1000000\n")
+    host.stekd.start()
+    farm.wait(lambda: host.stekd.status()["store"]["state"] == "rollback",
+              "status says so")
+    assert "example.seen" in error(host)
+    farm.hosts[0].stekd.stek("rotate", "--now")
+    assert host.stekd.status()["keys"] == []
+    host.stekd.stop()
+    host.stekd.forget()
+    host.stekd.start()
 
 
 def test_who_is_cut_off_for_too_long_uses_no_keys(farm):
@@ -278,7 +303,8 @@ def test_who_is_cut_off_for_too_long_uses_no_keys(farm):
     farm.net.isolate(host)
     farm.wait(lambda: stekd.status()["store"]["state"] ==
               "cut off for too long", "it knows", 30)
-    assert not has_keys()
+    assert not has_keys() and key_states(host) == {"withheld"}
+    assert stekd.sealing() is None
     farm.heal()
     wait_in_step(farm)
     farm.wait(has_keys, "it has keys again")

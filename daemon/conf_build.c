@@ -278,7 +278,7 @@ build_store(cfg_t *cfg, struct conf *conf, char *why)
 		return false;
 	}
 	if (shared && state[0] == '\0')
-		state = CONF_BUILD_STORE + strlen("dir:");
+		state = &CONF_BUILD_STORE[strlen("dir:")];
 	conf->store_dir = copy(shared ? state : store + strlen("dir:"));
 	return conf->store_dir != NULL &&
 	       (!shared || build_endpoints(store + 5, &conf->etcd)) &&

@@ -133,8 +133,7 @@ say_adopted(const struct node *node, enum farm_want swapped)
 	    [FARM_ROTATE] = "rotated by an operator",
 	    [FARM_REKEY] = "sealed anew with the next farm key",
 	    [FARM_CONFIRM] = "the new key may seal: all nodes have it",
-	    [FARM_FORCE] = "the new key may seal, though not all nodes have "
-	                   "confirmed it",
+	    [FARM_FORCE] = "the new key may seal, though some nodes lack it",
 	    [FARM_PLAN] = "made a key for the farm",
 	};
 

@@ -11,7 +11,8 @@
  *	store_etcd_list.c	the nodes: all, one, forget
  *	store_etcd_rights.c	what this node may do
  *	store_etcd_why.c	what etcd's refusals mean, in words
- *	store_etcd_call.c	calls, by libcurl; _http.c, _frame.c, _cert.c
+ *	store_etcd_call.c	calls, by libcurl; with _http.c and _frame.c
+ *	store_etcd_cert.c	a client certificate that is refused
  *
  * Only one job of each kind is under way, but for JOB_FORGET.
  *
@@ -124,7 +125,6 @@ struct store_etcd {
 	bool has_entry, entry_due;
 	char untold[CONF_WHY_LEN];
 	int64_t lease, keep, entry_at; /* id; when to */
-	int64_t lease_ends; /* unless it is kept */
 	int64_t list_by; /* 0: nobody asked */
 	char ask[STORE_NODE_MAX + 1]; /* the node asked for */
 	int64_t ask_by; /* 0: nobody asked */

@@ -11,6 +11,7 @@ import pytest
 
 from cluster import Authority, Cluster, prefix
 from driver import Store
+from farm import wait_until
 from proxy import Proxy
 
 TOO_LATE = 5 + 1.0      # seconds; the second is for a machine that is busy
@@ -76,22 +77,28 @@ class Killed:
         store = open_on(open_store, under, cluster)
         assert store.swap(0, "one")["how"] == "swapped"
         revision = store.wait_found("one")["revision"]
+        store.ask("tell before")
+        wait_until(lambda: store.list()["nodes"], "it is listed", 10, 0.2)
         mark, began = store.mark(), time.monotonic()
         cluster.members[0].kill()
-        store.ask(f"swap {revision} two\nlist\nask {store.node}")
+        store.ask(f"swap {revision} two\nlist\nask {store.node}\n"
+                  "tell meanwhile")
         self.endpoint = cluster.endpoints[0]
         self.stale = store.wait_stale(mark)
+        before = store.counts()["connects"]
         self.answers = {kind: store.wait_told(kind, since=mark)
                         for kind in ("swapped", "nodes", "asked")}
         for told in [self.stale, *self.answers.values()]:
             told["after"] = told["at"] - began
-        before = store.counts()["connects"]
-        time.sleep(8)
         self.connects = store.counts()["connects"] - before
         self.states = len(store.of("state"))
         cluster.members[0].again()
         cluster.put(under + "set", "two")
         store.wait_sees("two")
+        wait_until(lambda: store.list()["nodes"] == [
+            {"name": store.node, "live": True, "entry": "meanwhile"}],
+            "what it said meanwhile is there", 20, 0.2)
+        self.rollbacks = [one for one in store.of("state") if one["rollback"]]
         cluster.stop()
 
 
@@ -129,8 +136,12 @@ def test_without_etcd_it_is_not_known_whether_a_node_is_live(killed):
 
 
 def test_it_is_tried_less_and_less_often(killed):
-    assert 1 <= killed.connects <= 7
+    assert 1 <= killed.connects <= 8
     assert killed.states <= 4
+
+
+def test_a_restart_is_no_rollback_and_loses_no_node(killed):
+    assert killed.rollbacks == []
 
 
 def test_a_stopped_member_is_noticed_and_left(three, under, open_store):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 """An etcd that went back to a backup, and one that is full."""
 import os
-import time
 
 import pytest
 
@@ -92,18 +91,6 @@ def test_a_backup_that_has_had_many_changes_since_is_told(
         store.wait_sees("old")
         assert len([one for one in store.of("state")
                     if one["rollback"]]) == 1
-
-
-def test_a_restart_is_no_rollback(cluster, under, open_store):
-    store = open_store(under, *cluster.endpoints)
-    store.wait_live()
-    store.swap(0, "one")
-    store.wait_found("one")
-    cluster.members[0].kill()
-    cluster.members[0].again()
-    store.wait_sees("one")
-    time.sleep(3)
-    assert not any(one["rollback"] for one in store.of("state"))
 
 
 def test_a_full_etcd_denies_and_says_what_to_do(farm, under, open_store):

@@ -75,7 +75,7 @@ def nginx(farm, authority):
     return Nginx(farm, authority)
 
 
-def refused(store, endpoint, *words, seconds=1, past=0):
+def refused(store, endpoint, *words, seconds=0.5, past=0):
     """Stale, in words that help, and not in a hurry, since it was opened."""
     why = store.wait_stale(patience=8)["why"]
     assert why.startswith(endpoint + ": ")
@@ -181,7 +181,8 @@ def test_an_expired_certificate(farm, authority, under, open_store):
 def test_an_expired_certificate_of_its_own(tls, authority, under, open_store):
     mine = authority.issue("root", days=-1)
     why = refused(open_store(under, *tls.endpoints, ca=authority.cert,
-                             cert=mine), tls.endpoints[0], mine[0])
+                             cert=mine), tls.endpoints[0], mine[0],
+                  seconds=2)
     gone = datetime.datetime.utcnow() - datetime.timedelta(days=1)
     assert f"expired on {gone:%Y-%m-%d}" in why
 
@@ -191,7 +192,7 @@ def test_a_certificate_of_its_own_of_a_stranger(farm, tls, authority, under,
     mine = Authority(farm, "stranger").issue("root")
     why = refused(open_store(under, *tls.endpoints, ca=authority.cert,
                              cert=mine), tls.endpoints[0], mine[0],
-                  "the CA that etcd trusts")
+                  "the CA that etcd trusts", seconds=2)
     assert "expired on" not in why
 
 

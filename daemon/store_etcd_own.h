@@ -125,6 +125,7 @@ struct store_etcd {
 	bool has_entry, entry_due;
 	char untold[CONF_WHY_LEN];
 	int64_t lease, keep, entry_at; /* id; when to */
+	int64_t lease_ends; /* unless it is kept */
 	int64_t list_by; /* 0: nobody asked */
 	char ask[STORE_NODE_MAX + 1]; /* the node asked for */
 	int64_t ask_by; /* 0: nobody asked */

@@ -269,7 +269,7 @@ def test_a_host_that_has_had_more_than_the_farm_waits_alone(farm):
     host = farm.hosts[2]
     host.stekd.stop()
     host.stekd.forget()
-    os.mkdir(host.stekd.state, 0o700)
+    host.stekd.stek("init")
     with open(os.path.join(host.stekd.state, "example.seen"), "w",
               encoding="ascii") as file:
         file.write("1000000\n")

@@ -209,25 +209,37 @@ tell_gone(struct client *client, const struct node_peer *peer)
 	tell_node(client, peer, false, detail);
 }
 
+/* Why a live node gets no keys of the farm at all, or NULL. */
+static const char *
+why_strange(const struct client *client, const struct node_peer *peer)
+{
+	if (!peer->readable)
+		return "it has another farm key than this host, and may go on "
+		       "with the revoked keys";
+	if (peer->entry.confirmed == 0 && peer->entry.has > client->version)
+		return "it has had a higher version than the farm's, and takes "
+		       "no set; see \"stek status\" there";
+	return NULL;
+}
+
 static void
 tell_live(struct client *client, const struct node_peer *peer)
 {
+	const char *strange = why_strange(client, peer);
 	char detail[ENTRY_FAILED_MAX + 64];
 
-	if (peer->readable && peer->entry.confirmed >= client->version) {
+	if (strange != NULL && client->revoking) {
+		tell_node(client, peer, false, strange);
+	} else if (strange != NULL) {
+		(void)json_object_set_new(
+		    client->nodes, peer->name, json_true());
+	} else if (peer->entry.confirmed >= client->version) {
 		tell_node(client, peer, true, "");
-	} else if (peer->readable && peer->entry.has >= client->version &&
+	} else if (peer->entry.has >= client->version &&
 	           peer->entry.failed[0] != '\0') {
 		(void)snprintf(detail, sizeof(detail),
 		    "targets that fail there: %s", peer->entry.failed);
 		tell_node(client, peer, false, detail);
-	} else if (!peer->readable && client->revoking) {
-		tell_node(client, peer, false,
-		    "it has another farm key than this host, and may go on "
-		    "with the revoked keys");
-	} else if (!peer->readable) {
-		(void)json_object_set_new(
-		    client->nodes, peer->name, json_true());
 	} else {
 		(void)json_object_set_new(
 		    client->nodes, peer->name, json_false());

@@ -451,9 +451,6 @@ set_wake(const struct farm *farm, const struct farm_event *event, int64_t left,
 	    !is_overdue(farm, now))
 		todo->wake =
 		    at_most(todo->wake, held_from(held) + farm->conf.postpone);
-	if (held != NULL && held_death(held, &farm->conf.policy) > now)
-		todo->wake =
-		    at_most(todo->wake, held_death(held, &farm->conf.policy));
 	stale = farm->contact + farm->conf.stale_after * SECOND - event->ran;
 	if (farm->conf.stale_after > 0 && stale > 0)
 		todo->pause = at_most(todo->pause, stale);

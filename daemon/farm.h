@@ -147,12 +147,8 @@ void farm_revoke_again(struct farm *, const uint8_t name[STEK_NAME_LEN]);
 void farm_step(
     struct farm *, const struct farm_event *, struct farm_todo *);
 
-/*
- * What servers get: no key that was revoked here, nor one that was held for so
- * long that it would be dead by now.
- */
-void farm_view(
-    const struct farm *, int64_t now, int64_t ran, struct stek_set *);
+/* What servers get: no key that was revoked here. */
+void farm_view(const struct farm *, int64_t ran, struct stek_set *);
 
 /* Has it been cut off for longer than it may use keys? */
 bool farm_is_stale(const struct farm *, int64_t ran);

@@ -28,16 +28,11 @@ farm_is_stale(const struct farm *farm, int64_t ran)
 }
 
 void
-farm_view(
-    const struct farm *farm, int64_t now, int64_t ran, struct stek_set *view)
+farm_view(const struct farm *farm, int64_t ran, struct stek_set *view)
 {
-	const struct stek_key *held;
 	size_t i;
 
 	stek_set_copy(view, &farm->set);
-	held = held_key(view);
-	if (held != NULL && now >= held_death(held, &farm->conf.policy))
-		(void)stek_set_remove(view, held->name);
 	if (farm_is_stale(farm, ran))
 		stek_set_clear(view);
 	for (i = view->count; i > 0; i--)

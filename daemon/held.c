@@ -18,9 +18,3 @@ held_from(const struct stek_key *held)
 {
 	return held->seal_from - HELD_FOR;
 }
-
-int64_t
-held_death(const struct stek_key *held, const struct stek_policy *policy)
-{
-	return held_from(held) + 2 * policy->rotate + policy->tickets;
-}

@@ -19,7 +19,4 @@ const struct stek_key *held_key(const struct stek_set *);
 /* When it should begin to seal. */
 int64_t held_from(const struct stek_key *);
 
-/* When it would open no more, had it begun then. */
-int64_t held_death(const struct stek_key *, const struct stek_policy *);
-
 #endif

@@ -301,7 +301,7 @@ node_forget(struct node *node, const char *name)
 void
 node_view(const struct node *node, struct stek_set *view)
 {
-	farm_view(node->farm, clock_now(), clock_ran(), view);
+	farm_view(node->farm, clock_ran(), view);
 }
 
 static void

@@ -36,7 +36,7 @@ publish(struct farm_node *node)
 {
 	struct stek_set *view = node->all->view;
 
-	farm_view(&node->farm, clock_now(), clock_ran(), view);
+	farm_view(&node->farm, clock_ran(), view);
 	must(stek_ring_publish(node->ring, view) == STEK_OK);
 	stek_set_clear(view);
 	if (node->version == node->farm.set.version)

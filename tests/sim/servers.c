@@ -159,8 +159,7 @@ place(struct world *world, struct node *node)
 	node->placing = true;
 	node->again = false;
 	node->placing_version = node->farm.set.version;
-	farm_view(&node->farm, node_now(world, node) / SECOND,
-	    node_ran(world, node), &node->placed);
+	farm_view(&node->farm, node_ran(world, node), &node->placed);
 	if (node->fails == 0)
 		later(world, delay, EV_APPLY, node->id, node->life);
 }
@@ -178,8 +177,7 @@ servers_publish(struct world *world, struct node *node)
 		node->again = true;
 		return;
 	}
-	farm_view(&node->farm, node_now(world, node) / SECOND,
-	    node_ran(world, node), &view);
+	farm_view(&node->farm, node_ran(world, node), &view);
 	if (memcmp(&view, &node->view, sizeof(view)) != 0) {
 		place(world, node);
 		return;

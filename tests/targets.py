@@ -23,7 +23,8 @@ def main(folder, *suites):
               if any(suite.split(":")[-1] in suites for suite in test["suite"])
               for target in test["depends"]}
     for target in introspect(folder, "targets"):
-        if target["id"] in wanted:
+        # Some are loaded by others at run time.
+        if target["id"] in wanted or target["type"] == "shared library":
             for path in target["filename"]:
                 print(os.path.relpath(path, os.path.realpath(folder)))
 

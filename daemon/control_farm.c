@@ -14,9 +14,8 @@
 #define STATUS_MS 3000 /* so long a status waits for the store */
 
 #define FARM_MISSED                                                         \
-	"it is done on this host alone, and until its stekd is restarted: " \
-	"the farm could not be told, and will be as soon as it can, if it " \
-	"is not restarted before: "
+	"it is done on this host alone: the farm could not be told, and " \
+	"will be as soon as it can: "
 
 static struct node *
 node_of(const struct control *control)

@@ -13,7 +13,7 @@
 #define LOOK_MS   200 /* between two looks at nodes that were waited for */
 #define STATUS_MS 3000 /* so long a status waits for the store */
 
-#define FARM_MISSED                                                         \
+#define FARM_MISSED                                                       \
 	"it is done on this host alone: the farm could not be told, and " \
 	"will be as soon as it can: "
 

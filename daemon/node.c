@@ -254,7 +254,7 @@ on_pulse(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (node->live && clock_ran() - node->farm->contact > SILENCE)
-		node_told.state(node, STORE_STALE, node->rollback, SILENT_TEXT);
+		node_told.state(node, STORE_STALE, false, SILENT_TEXT);
 	if (node->loop->apart.fd < 0)
 		restart_store(node);
 	node_settled(node);

@@ -32,7 +32,6 @@ struct node {
 	struct stek_set *found; /* while it is being looked at */
 	int64_t revision; /* of what was found last */
 	bool live; /* in step with etcd */
-	bool rollback; /* etcd went back */
 	bool garbage; /* what is in the store cannot be used */
 	char why[CONF_WHY_LEN]; /* it is not live, or cannot be used */
 	char untold[CONF_WHY_LEN]; /* why this node's entry is not there */

@@ -106,7 +106,7 @@ node_store_gone(struct node *node, const char *how)
 	    "started",
 	    how);
 	store_apart_stop(&node->loop->apart);
-	node_told.state(node, STORE_STALE, node->rollback, why);
+	node_told.state(node, STORE_STALE, false, why);
 	if (node->farm->swap == FARM_SWAPPING)
 		node_step_what(node, FARM_UNKNOWN);
 	answer_farm(node, false);
@@ -130,6 +130,11 @@ on_state(void *arg, enum store_state state, bool rollback, const char *why)
 {
 	struct node *node = arg;
 
+	if (rollback)
+		log_line(LOG_WARNING,
+		    "etcd has gone back to an earlier state; this farm's "
+		    "versions do not",
+		    NULL);
 	if (state != STORE_LIVE) {
 		complain(
 		    node, "cut off from etcd; keys go on as they are", why);
@@ -143,12 +148,6 @@ on_state(void *arg, enum store_state state, bool rollback, const char *why)
 			node->why[0] = '\0';
 	}
 	node->live = true;
-	if (rollback && !node->rollback)
-		log_line(LOG_WARNING,
-		    "etcd has gone back to an earlier state; this farm's "
-		    "versions do not",
-		    NULL);
-	node->rollback = rollback;
 	step_contact(node);
 }
 

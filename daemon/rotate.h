@@ -69,9 +69,6 @@ bool rotate_is_waiting(const struct rotate *);
 /* A line of log about the set. */
 void rotate_log_set(const char *msg, const struct rotate *);
 
-/* What is in doubt about the clock. */
-const struct doubt *rotate_doubt(const struct rotate *);
-
 /*
  * Operator's wishes, carried out at once; of a node, see node.h.  Not OK:
  * nothing changed.  The store may not have been written: rotate->error then

@@ -30,13 +30,6 @@ rotate_view(const struct rotate *rotate, struct stek_set *view)
 		stek_set_copy(view, rotate->set);
 }
 
-const struct doubt *
-rotate_doubt(const struct rotate *rotate)
-{
-	return rotate->node != NULL ? &rotate->node->farm->doubt
-	                            : &rotate->doubt;
-}
-
 bool
 rotate_is_waiting(const struct rotate *rotate)
 {

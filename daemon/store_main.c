@@ -20,6 +20,7 @@
 #include <grp.h>
 #include <signal.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -198,16 +199,27 @@ on_main(evutil_socket_t fd, short what, void *arg)
 static bool
 read_password(struct apart *apart, const struct conf *conf)
 {
+	char why[CONF_WHY_LEN];
+	enum stek_err err;
 	uint8_t *bytes;
 	size_t len;
 
 	apart->password = (char *)stek_file_alloc(PASSWORD_MAX + 1);
 	if (apart->password == NULL)
 		return false;
-	if (conf->etcd.password[0] == '\0' ||
-	    stek_file_read(conf->etcd.password, PASSWORD_MAX, &bytes, &len) !=
-	        STEK_OK)
+	if (conf->etcd.password[0] == '\0')
 		return true;
+	err = stek_file_read(conf->etcd.password, PASSWORD_MAX, &bytes, &len);
+	if (err != STEK_OK) {
+		(void)snprintf(why, sizeof(why),
+		    "%.300s: %s: stekd's user must be able to read etcd's "
+		    "password; restart stekd then",
+		    conf->etcd.password,
+		    err == STEK_ERR_SYSTEM ? strerror(errno)
+		                           : stek_strerror(err));
+		on_state(apart, STORE_STALE, false, why);
+		return true;
+	}
 	memcpy(apart->password, bytes, len);
 	stek_file_free(bytes);
 	apart->password[strcspn(apart->password, "\r\n")] = '\0';

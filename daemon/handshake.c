@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* See handshake.h. */
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
@@ -17,6 +15,7 @@
 
 #include "clock.h"
 #include "handshake.h"
+#include "privilege.h"
 
 #define NOBODY 65534 /* if there is no user of that name */
 
@@ -44,18 +43,12 @@ handshake_open(void)
 }
 
 static bool
-drop_privilege(void)
+become_nobody(void)
 {
 	const struct passwd *pw = getpwnam("nobody");
-	uid_t uid = pw == NULL ? NOBODY : pw->pw_uid;
-	gid_t gid = pw == NULL ? NOBODY : pw->pw_gid;
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return false;
-	if (geteuid() != 0)
-		return true;
-	return setgroups(0, NULL) == 0 && setresgid(gid, gid, gid) == 0 &&
-	       setresuid(uid, uid, uid) == 0;
+	return privilege_drop(
+	    pw == NULL ? NOBODY : pw->pw_uid, pw == NULL ? NOBODY : pw->pw_gid);
 }
 
 /* In the child. */
@@ -78,7 +71,7 @@ become_probe(int stek, const char *verify, int output)
 		argv[5] = address;
 	}
 	if (dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), 0) != 0 ||
-	    dup2(output, 1) != 1 || dup2(output, 2) != 2 || !drop_privilege())
+	    dup2(output, 1) != 1 || dup2(output, 2) != 2 || !become_nobody())
 		_exit(126);
 	(void)fexecve(stek, argv, env);
 	_exit(127);

@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -31,6 +30,7 @@
 #include "loop.h"
 #include "memory.h"
 #include "place.h"
+#include "privilege.h"
 
 #define UNLOCKED                                                             \
 	"cannot lock memory, so keys could be swapped out; raise the limit " \
@@ -164,19 +164,6 @@ write_pid(int fd)
 	return ftruncate(fd, 0) == 0 && dprintf(fd, "%d\n", (int)getpid()) > 0;
 }
 
-static bool
-drop_privilege(const struct conf *conf)
-{
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return false;
-	if (geteuid() != 0 || conf->uid == 0)
-		return true;
-	return setgroups(0, NULL) == 0 &&
-	       setresgid(conf->gid, conf->gid, conf->gid) == 0 &&
-	       setresuid(conf->uid, conf->uid, conf->uid) == 0 &&
-	       setuid(0) < 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
-}
-
 /* With no privilege any more. */
 static int
 serve(struct loop *loop, struct farm_keys *keys, int control)
@@ -237,7 +224,8 @@ start(struct loop *loop)
 	control = control_bind(conf);
 	if (control < 0)
 		goto out;
-	if (!drop_privilege(conf))
+	if (!privilege_drop(conf->uid, conf->gid) ||
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		log_line(LOG_ERR, "cannot drop privilege", "user", conf->user,
 		    "why", strerror(errno), NULL);
 	else if (check_room(conf))

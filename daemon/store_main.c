@@ -13,11 +13,8 @@
  * Invariant: it ends with whoever started it, and not by a signal to the whole
  * group.
  */
-#include <sys/prctl.h>
-
 #include <errno.h>
 #include <event2/event.h>
-#include <grp.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -26,6 +23,7 @@
 
 #include "conf.h"
 #include "memory.h"
+#include "privilege.h"
 #include "store_wire.h"
 
 #define BATCH_MAX    (32 * 1024)
@@ -264,19 +262,6 @@ serve(int fd, const struct conf *conf)
 	stek_file_free((uint8_t *)apart.password);
 }
 
-/* Only what the daemon's own user may read is read from here on. */
-static bool
-drop_privilege(const struct conf *conf)
-{
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return false;
-	if (geteuid() != 0 || conf->uid == 0)
-		return true;
-	return setgroups(0, NULL) == 0 &&
-	       setresgid(conf->gid, conf->gid, conf->gid) == 0 &&
-	       setresuid(conf->uid, conf->uid, conf->uid) == 0;
-}
-
 int
 main(int argc, char **argv)
 {
@@ -290,7 +275,9 @@ main(int argc, char **argv)
 	(void)signal(SIGTERM, SIG_IGN);
 	(void)signal(SIGPIPE, SIG_IGN);
 	conf = conf_load(argv[1], why);
-	if (conf == NULL || !conf_is_shared(conf) || !drop_privilege(conf))
+	/* Only what the daemon's own user may read is read from here on. */
+	if (conf == NULL || !conf_is_shared(conf) ||
+	    !privilege_drop(conf->uid, conf->gid))
 		return 1;
 	memory_protect();
 	serve(STDIN_FILENO, conf);

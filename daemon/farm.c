@@ -76,6 +76,7 @@ adopt(struct farm *farm, const struct stek_set *next, int64_t now,
 	bool wished = farm->rotate || farm->revoking;
 
 	todo->taken = last_taken(&farm->set, next, now);
+	todo->forked = next->version == farm->set.version;
 	if (farm->rotate && has_new(next, &farm->set))
 		farm->rotate = false;
 	stek_set_copy(&farm->set, next);

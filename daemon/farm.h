@@ -121,6 +121,7 @@ struct farm_event {
 /* What is to be done about it, in this order. */
 struct farm_todo {
 	bool adopted; /* set is another one: keep a copy of it */
+	bool forked; /* ... and of the same version as the one before */
 	bool publish; /* servers get what farm_view() says now */
 	bool swap; /* put the offer in place of what was found last */
 	bool read; /* FOUND is to come again */
@@ -144,8 +145,7 @@ void farm_begin(struct farm *, const struct farm_conf *,
 /* A key of that name was revoked before this process began. */
 void farm_revoke_again(struct farm *, const uint8_t name[STEK_NAME_LEN]);
 
-void farm_step(
-    struct farm *, const struct farm_event *, struct farm_todo *);
+void farm_step(struct farm *, const struct farm_event *, struct farm_todo *);
 
 /* What servers get: no key that was revoked here. */
 void farm_view(const struct farm *, int64_t ran, struct stek_set *);

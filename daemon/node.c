@@ -140,11 +140,23 @@ say_adopted(const struct node *node, enum farm_want swapped)
 	rotate_log_set(done[swapped], node->rotate);
 }
 
+/* After etcd has gone back there may be two sets of one version. */
+static void
+forget_targets(struct loop *loop)
+{
+	size_t i;
+
+	for (i = 0; i < loop->conf->count; i++)
+		target_forget(&loop->targets[i]);
+}
+
 static void
 perform(struct node *node, const struct farm_todo *todo)
 {
 	struct loop *loop = node->loop;
 
+	if (todo->forked)
+		forget_targets(loop);
 	if (todo->swapped == FARM_REKEY && node->rotate->farm_keys.next != NULL)
 		rotate_store_moved_on(node->rotate);
 	if (todo->adopted) {

@@ -109,11 +109,12 @@ has_confirmed(
 	/* Of itself it knows better than the store. */
 	if (strcmp(peer->name, node->loop->conf->node) == 0)
 		return node->told.confirmed >= version;
-	/* Of one version there may be two sets, after etcd has gone back. */
-	return peer->entry.confirmed > version ||
-	       (peer->entry.confirmed == version &&
-	           (peer->entry.has > version ||
-	               peer->entry.print == node->told.print));
+	/*
+	 * After etcd has gone back there may be two sets of one version; and
+	 * who has a higher one, which it is to put back, lacks the held key.
+	 */
+	return peer->entry.confirmed == version &&
+	       peer->entry.print == node->told.print;
 }
 
 bool

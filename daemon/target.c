@@ -391,6 +391,12 @@ want(struct target *target, const struct stek_set *set, int64_t now)
 }
 
 void
+target_forget(struct target *target)
+{
+	target->applied = 0;
+}
+
+void
 target_update(
     struct target *target, const struct stek_set *set, int64_t revoked)
 {

@@ -70,12 +70,14 @@ STEK_CHECKED bool target_start(
     struct target *, struct loop *, const struct conf_target *, uint32_t index);
 void target_stop(struct target *);
 
+/* What it has is of another set than the farm's of that version. */
+void target_forget(struct target *);
+
 /*
  * Bring this set (of the farm, not scoped) to the server.  revoked: as for
  * loop_publish().
  */
-void target_update(
-    struct target *, const struct stek_set *, int64_t revoked);
+void target_update(struct target *, const struct stek_set *, int64_t revoked);
 
 /* A reply to a request of this target. */
 void target_reply(struct target *, const struct monitor_reply *);

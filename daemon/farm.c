@@ -102,7 +102,9 @@ take_offer(struct farm *farm, int64_t now, struct farm_todo *todo)
 		todo->done = true;
 	}
 	farm->offered = FARM_NOTHING;
-	if (!is_same(&farm->offer, &farm->set))
+	/* What came behind it may have been found, and be gone again. */
+	if (farm->offer.version >= farm->set.version &&
+	    !is_same(&farm->offer, &farm->set))
 		adopt(farm, &farm->offer, now, todo);
 	restart(farm);
 }

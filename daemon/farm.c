@@ -455,8 +455,8 @@ set_wake(const struct farm *farm, const struct farm_event *event, int64_t left,
 		todo->wake =
 		    at_most(todo->wake, held_from(held) + farm->conf.postpone);
 	stale = farm->contact + farm->conf.stale_after * SECOND - event->ran;
-	if (farm->conf.stale_after > 0 && stale > 0)
-		todo->pause = at_most(todo->pause, stale);
+	if (farm->conf.stale_after > 0 && !farm->stale)
+		todo->pause = at_most(todo->pause, stale > 0 ? stale : 0);
 }
 
 void

@@ -82,11 +82,12 @@ farm_pause(const struct farm *farm)
 			pause += pause / 2;
 		return at_most(pause, LIST_MAX);
 	case FARM_FORCE:
-		pause =
-		    farm->mine ? 0 : spread(farm, at_most(lead / 2, RETRY_MAX));
+		pause = farm->mine ? 0
+		                   : spread(farm,
+		                         between(SECOND, lead / 2, RETRY_MAX));
 		break;
 	case FARM_PLAN:
-		pause = farm->set.version == 0
+		pause = farm->set.version == 0 || lead == 0
 		            ? SECOND
 		            : between(SECOND / 4, lead / 8, 60 * SECOND);
 		pause = spread(farm, pause);

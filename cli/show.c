@@ -63,16 +63,10 @@ put_times(const struct stek_key *key, int64_t now)
 {
 	char text[SAY_TIME_LEN];
 
-	if (key->seal_from != 0 && key->seal_from == key->seal_until) {
-		(void)printf("      %-12s %s, when all nodes have confirmed "
-		             "it\n",
-		    "seals from", say_time(held_from(key), now, text));
-		return;
-	}
-	if (key->seal_from != 0)
+	if (key->seal_from != 0 && !held_is(key))
 		(void)printf("      %-12s %s\n", "seals from",
 		    say_time(key->seal_from, now, text));
-	if (key->seal_until != 0)
+	if (key->seal_until != 0 && !held_is(key))
 		(void)printf("      %-12s %s\n", "seals until",
 		    say_time(key->seal_until, now, text));
 	if (key->open_until != 0)
@@ -90,6 +84,21 @@ put_key(
 	(void)printf("  %s  %-8s  %s\n", hex, role,
 	    is_short ? "48 bytes, AES-128" : "80 bytes, AES-256");
 	put_times(key, now);
+}
+
+static void
+put_held(
+    const struct stek_key *key, const struct stek_policy *policy, int64_t now)
+{
+	char hex[STEK_NAME_HEX], text[SAY_TIME_LEN];
+
+	stek_key_hex(key->name, hex);
+	(void)printf(
+	    "  %s  held      80 bytes, AES-256\n"
+	    "      seals from   %s, when all nodes have confirmed it\n",
+	    hex, say_time(held_from(key), now, text));
+	(void)printf("      opens until  %s, if they do not\n",
+	    say_time(held_open_until(key, policy), now, text));
 }
 
 static void
@@ -126,8 +135,8 @@ out:
 	return status;
 }
 
-static int
-show_store(const struct cli *cli)
+static void
+put_store_key(const struct farm *farm, const struct stek_key *key, int64_t now)
 {
 	static const char *const states[] = {
 	    [STEK_PENDING] = "pending",
@@ -135,6 +144,17 @@ show_store(const struct cli *cli)
 	    [STEK_OPENING] = "opening",
 	    [STEK_DEAD] = "expired",
 	};
+
+	if (held_is(key))
+		put_held(key, &farm->conf->policy, now);
+	else
+		put_key(key, states[stek_set_state(farm->set, key, now)], false,
+		    now);
+}
+
+static int
+show_store(const struct cli *cli)
+{
 	int64_t now = time(NULL);
 	int status = CLI_FAILED;
 	const struct stek_set *set;
@@ -152,9 +172,7 @@ show_store(const struct cli *cli)
 	    "farm %s, version %" PRIu64 ": ", farm.conf->farm, set->version);
 	put_count(set->count);
 	for (i = 0; i < set->count; i++)
-		put_key(&set->keys[i],
-		    states[stek_set_state(set, &set->keys[i], now)], false,
-		    now);
+		put_store_key(&farm, &set->keys[i], now);
 	status = say_flush();
 out:
 	farm_close(&farm);

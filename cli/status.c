@@ -79,7 +79,8 @@ put_answered_keys(const json_t *status, int64_t now, bool colour)
 }
 
 static void
-put_stored_keys(const struct stek_set *set, int64_t now, bool colour)
+put_stored_keys(const struct stek_set *set, const struct stek_policy *policy,
+    int64_t now, bool colour)
 {
 	struct timeline_key keys[STEK_KEYS_MAX];
 	size_t i;
@@ -95,6 +96,8 @@ put_stored_keys(const struct stek_set *set, int64_t now, bool colour)
 			continue;
 		keys[i].label = "held";
 		keys[i].seal_from = held_from(&set->keys[i]);
+		keys[i].seal_until = held_until(&set->keys[i], policy);
+		keys[i].open_until = held_open_until(&set->keys[i], policy);
 	}
 	timeline_put(keys, set->count, 0, now, colour);
 }
@@ -305,7 +308,8 @@ put_store_alone(struct farm *farm)
 	(void)printf("farm %s, version %" PRIu64 ", as its store has it\n"
 	             "\nkeys\n",
 	    farm->conf->farm, farm->set->version);
-	put_stored_keys(farm->set, time(NULL), is_colour());
+	put_stored_keys(
+	    farm->set, &farm->conf->policy, time(NULL), is_colour());
 }
 
 static int

@@ -14,6 +14,12 @@ at_most(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+static int64_t
+at_least(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
 static void
 restart(struct farm *farm)
 {
@@ -35,20 +41,29 @@ has_any_revoked(const struct farm *farm, const struct stek_set *set)
 	return false;
 }
 
+/* When no server opens with a key of the set any more. */
+static int64_t
+end_of(const struct farm *farm, const struct stek_key *key)
+{
+	return key == held_key(&farm->set)
+	           ? held_open_until(key, &farm->conf.policy)
+	           : key->open_until;
+}
+
 /* When the last of the keys that `next`, if any, has not would have died. */
 static int64_t
-last_taken(const struct stek_set *old, const struct stek_set *next, int64_t now)
+last_taken(const struct farm *farm, const struct stek_set *next, int64_t now)
 {
+	const struct stek_key *key;
 	int64_t last = 0;
 	size_t i;
 
-	for (i = 0; i < old->count; i++)
-		if (stek_key_state(&old->keys[i], now) != STEK_DEAD &&
-		    (next == NULL ||
-		        stek_set_find(next, old->keys[i].name) == NULL) &&
-		    old->keys[i].open_until > last)
-			last = old->keys[i].open_until;
-	return last;
+	for (i = 0; i < farm->set.count; i++) {
+		key = &farm->set.keys[i];
+		if (next == NULL || stek_set_find(next, key->name) == NULL)
+			last = at_least(last, end_of(farm, key));
+	}
+	return last > now ? last : 0;
 }
 
 static bool
@@ -75,7 +90,7 @@ adopt(struct farm *farm, const struct stek_set *next, int64_t now,
 {
 	bool wished = farm->rotate || farm->revoking;
 
-	todo->taken = last_taken(&farm->set, next, now);
+	todo->taken = last_taken(farm, next, now);
 	todo->forked = next->version == farm->set.version;
 	if (farm->rotate && has_new(next, &farm->set))
 		farm->rotate = false;
@@ -167,11 +182,10 @@ fall_short(struct farm *farm, int64_t now, struct farm_todo *todo)
 	for (i = 0; i < farm->set.count; i++) {
 		key = &farm->set.keys[i];
 		if (!farm_has_revoked(farm, key->name) ||
-		    stek_key_state(key, now) == STEK_DEAD)
+		    end_of(farm, key) <= now)
 			continue;
 		todo->publish = true;
-		if (key->open_until > todo->taken)
-			todo->taken = key->open_until;
+		todo->taken = at_least(todo->taken, end_of(farm, key));
 	}
 }
 
@@ -241,7 +255,7 @@ go_stale(
 	if (farm->stale || !farm_is_stale(farm, event->ran))
 		return;
 	farm->stale = true;
-	todo->taken = last_taken(&farm->set, NULL, event->now);
+	todo->taken = last_taken(farm, NULL, event->now);
 }
 
 static void
@@ -338,9 +352,9 @@ find_want(struct farm *farm, int64_t now)
 		return FARM_REKEY;
 	/* The held key is for its writer, as long as that is live. */
 	if (farm_trouble(farm) != NULL &&
-	    (!farm->mine || held_key(&farm->set) == NULL))
+	    (!farm->mine || !farm_holds(farm, now)))
 		return FARM_NOTHING;
-	if (held_key(&farm->set) != NULL)
+	if (farm_holds(farm, now))
 		return is_overdue(farm, now) ? FARM_FORCE : FARM_CONFIRM;
 	if (now >= farm->due && farm_offer_plan(farm, now))
 		return FARM_PLAN;
@@ -437,26 +451,39 @@ act(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
 	todo->pause = farm_pause(farm);
 }
 
+/* When the held key changes, whatever nodes say. */
+static int64_t
+wake_of_held(const struct farm *farm, int64_t now)
+{
+	const struct stek_policy *policy = &farm->conf.policy;
+	const struct stek_key *held = held_key(&farm->set);
+
+	if (held == NULL || now >= held_open_until(held, policy))
+		return FARM_NEVER;
+	if (now >= held_until(held, policy))
+		return held_open_until(held, policy);
+	if (farm->conf.postpone == FARM_WAIT || is_overdue(farm, now))
+		return held_until(held, policy);
+	return at_most(
+	    held_until(held, policy), held_from(held) + farm->conf.postpone);
+}
+
 /* When to look again, whatever happens. */
 static void
 set_wake(const struct farm *farm, const struct farm_event *event, int64_t left,
     struct farm_todo *todo)
 {
-	const struct stek_key *held = held_key(&farm->set);
 	int64_t now = event->now, stale;
 
-	todo->wake = stek_set_wake(&farm->set, now);
+	todo->wake =
+	    at_most(stek_set_wake(&farm->set, now), wake_of_held(farm, now));
 	if (farm->due > now && farm->due < todo->wake)
 		todo->wake = farm->due;
 	if (left > 0)
 		todo->wake = at_most(todo->wake, now + left);
-	if (held != NULL && farm->conf.postpone != FARM_WAIT &&
-	    !is_overdue(farm, now))
-		todo->wake =
-		    at_most(todo->wake, held_from(held) + farm->conf.postpone);
 	stale = farm->contact + farm->conf.stale_after * SECOND - event->ran;
 	if (farm->conf.stale_after > 0 && !farm->stale)
-		todo->pause = at_most(todo->pause, stale > 0 ? stale : 0);
+		todo->pause = at_most(todo->pause, at_least(stale, 0));
 }
 
 void

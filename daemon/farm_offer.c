@@ -15,9 +15,16 @@ farm_has_revoked(const struct farm *farm, const uint8_t name[STEK_NAME_LEN])
 	return false;
 }
 
-/* Take out a key and put it back with other times. */
-static bool
-retime(struct stek_set *set, const struct stek_key *which, int64_t from,
+bool
+farm_holds(const struct farm *farm, int64_t now)
+{
+	const struct stek_key *held = held_key(&farm->set);
+
+	return held != NULL && now < held_until(held, &farm->conf.policy);
+}
+
+bool
+farm_retime(struct stek_set *set, const struct stek_key *which, int64_t from,
     int64_t until, int64_t open)
 {
 	struct stek_key STEK_WIPED key = *which;
@@ -32,7 +39,7 @@ retime(struct stek_set *set, const struct stek_key *which, int64_t from,
 static bool
 hold(struct stek_set *set, const struct stek_key *key, int64_t from)
 {
-	return retime(
+	return farm_retime(
 	    set, key, from + HELD_FOR, from + HELD_FOR, from + HELD_FOR);
 }
 
@@ -40,7 +47,7 @@ hold(struct stek_set *set, const struct stek_key *key, int64_t from)
 static bool
 release(struct stek_set *set, const struct stek_policy *policy, int64_t from)
 {
-	return retime(set, held_key(set), from, from + 2 * policy->rotate,
+	return farm_retime(set, held_key(set), from, from + 2 * policy->rotate,
 	    from + 2 * policy->rotate + policy->tickets);
 }
 
@@ -66,17 +73,37 @@ bury(struct stek_set *set, int64_t now)
 			(void)stek_set_remove(set, set->keys[i - 1].name);
 }
 
+/* The set without a held key that is not let seal any more. */
+static void
+begin(struct farm *farm, int64_t now)
+{
+	const struct stek_key *held = held_key(&farm->set);
+
+	stek_set_copy(&farm->offer, &farm->set);
+	if (held != NULL && !farm_holds(farm, now))
+		(void)stek_set_remove(&farm->offer, held->name);
+}
+
 /*
- * The plan has made `next` of the set, with a new key.  While another one
- * seals, that one is held, and all else stays as it is.
+ * Is a new key to be held?  Not while nothing seals: nobody would be spared
+ * anything.  But a key that was held for too long shows that nodes lack it.
  */
+static bool
+is_to_be_held(const struct farm *farm, int64_t now)
+{
+	return stek_set_sealing(&farm->set, now) != NULL ||
+	       (farm->conf.postpone == FARM_WAIT &&
+	           held_key(&farm->set) != NULL);
+}
+
+/* The plan has made a new key: all else stays as it is. */
 static bool
 offer_held(struct farm *farm, const struct stek_key *new, int64_t now)
 {
 	struct stek_key STEK_WIPED key = *new;
 	struct stek_set *offer = &farm->offer;
 
-	stek_set_copy(offer, &farm->set);
+	begin(farm, now);
 	bury(offer, now);
 	if (offer->count == STEK_KEYS_MAX)
 		(void)stek_set_remove(offer, offer->keys[0].name);
@@ -91,7 +118,8 @@ farm_offer_plan(struct farm *farm, int64_t now)
 	struct stek_set *offer = &farm->offer;
 	const struct stek_key *new;
 
-	if (stek_plan(&farm->set, &farm->conf.policy, now, offer, &farm->due) !=
+	begin(farm, now);
+	if (stek_plan(offer, &farm->conf.policy, now, offer, &farm->due) !=
 	    STEK_OK) {
 		farm->due = now + 60;
 		return false;
@@ -101,9 +129,7 @@ farm_offer_plan(struct farm *farm, int64_t now)
 		return false;
 	/* It stays due until the store has taken it. */
 	farm->due = now;
-	if (stek_set_sealing(&farm->set, now) == NULL)
-		return true;
-	return offer_held(farm, new, now);
+	return !is_to_be_held(farm, now) || offer_held(farm, new, now);
 }
 
 /* The key that is held already comes sooner, or nothing is to be done. */
@@ -149,12 +175,13 @@ bool
 farm_offer_rotate(struct farm *farm, int64_t now)
 {
 	const struct stek_policy *policy = &farm->conf.policy;
-	const struct stek_key *held = held_key(&farm->set), *new;
 	int64_t from = farm->at_once ? now : now + policy->lead;
+	const struct stek_key *new;
 
-	if (held != NULL)
-		return hasten(farm, held, from);
-	if (stek_plan_rotate(&farm->set, policy, now, from, &farm->offer) !=
+	if (farm_holds(farm, now))
+		return hasten(farm, held_key(&farm->set), from);
+	begin(farm, now);
+	if (stek_plan_rotate(&farm->offer, policy, now, from, &farm->offer) !=
 	        STEK_OK ||
 	    farm->offer.version == farm->set.version)
 		return false;
@@ -163,9 +190,8 @@ farm_offer_rotate(struct farm *farm, int64_t now)
 		return true;
 	}
 	new = find_new(&farm->offer, &farm->set);
-	if (new == NULL || stek_set_sealing(&farm->set, now) == NULL)
-		return true;
-	return offer_held(farm, new, now);
+	return new == NULL || !is_to_be_held(farm, now) ||
+	       offer_held(farm, new, now);
 }
 
 static bool
@@ -191,7 +217,7 @@ farm_offer_revoke(struct farm *farm, int64_t now)
 	const struct stek_key *held;
 	size_t i;
 
-	stek_set_copy(offer, &farm->set);
+	begin(farm, now);
 	for (i = offer->count; i > 0; i--)
 		if (farm_has_revoked(farm, offer->keys[i - 1].name))
 			(void)stek_set_remove(offer, offer->keys[i - 1].name);

@@ -27,12 +27,28 @@ farm_is_stale(const struct farm *farm, int64_t ran)
 	       ran - farm->contact >= farm->conf.stale_after * SECOND;
 }
 
+/* Servers open with it until then, if they hear no more of it. */
+static void
+end_held(struct stek_set *view, const struct stek_policy *policy)
+{
+	const struct stek_key *held = held_key(view);
+	int64_t end;
+
+	if (held == NULL)
+		return;
+	end = held_open_until(held, policy);
+	/* It would be left out. */
+	if (!farm_retime(view, held, end, end, end))
+		return;
+}
+
 void
 farm_view(const struct farm *farm, int64_t ran, struct stek_set *view)
 {
 	size_t i;
 
 	stek_set_copy(view, &farm->set);
+	end_held(view, &farm->conf.policy);
 	if (farm_is_stale(farm, ran))
 		stek_set_clear(view);
 	for (i = view->count; i > 0; i--)

@@ -46,14 +46,13 @@ number_or_null(int64_t number)
 static json_t *
 held_object(const struct stek_key *key, const struct stek_policy *policy)
 {
-	int64_t from = held_from(key);
 	char name[STEK_NAME_HEX];
 
 	stek_key_hex(key->name, name);
 	return json_pack("{s:s, s:s, s:I, s:I, s:I}", "name", name, "state",
-	    "held", "seal_from", (json_int_t)from, "seal_until",
-	    (json_int_t)(from + 2 * policy->rotate), "open_until",
-	    (json_int_t)(from + 2 * policy->rotate + policy->tickets));
+	    "held", "seal_from", (json_int_t)held_from(key), "seal_until",
+	    (json_int_t)held_until(key, policy), "open_until",
+	    (json_int_t)held_open_until(key, policy));
 }
 
 static json_t *

@@ -97,12 +97,6 @@ excuse(struct world *world, uint32_t id)
 }
 
 static bool
-is_held(const struct stek_key *key)
-{
-	return key->seal_from == key->seal_until;
-}
-
-static bool
 was_dry(const struct world *world, const struct swap *swap,
     const struct stek_set *old)
 {
@@ -127,6 +121,9 @@ is_excused(const struct world *world, const struct swap *swap,
 	const struct stek_key *held = held_key(old);
 	int64_t postpone = world->script->conf.postpone;
 
+	/* With a clock that is too far off a node goes by the store's. */
+	if (clock < world->now / SECOND)
+		clock = world->now / SECOND;
 	switch (swap->offered) {
 	case FARM_REVOKE:
 	case FARM_RESTORE:
@@ -172,7 +169,7 @@ check_before_put(
 	for (i = 0; i < swap->set.count; i++) {
 		key = &swap->set.keys[i];
 		before = stek_set_find(old, key->name);
-		if (!is_held(key) && (before == NULL || is_held(before)))
+		if (!held_is(key) && (before == NULL || held_is(before)))
 			excuse(world, servers_key(world, key->name));
 	}
 }
@@ -180,7 +177,7 @@ check_before_put(
 static int64_t
 from_of(const struct stek_key *key)
 {
-	return is_held(key) ? held_from(key) : key->seal_from;
+	return held_is(key) ? held_from(key) : key->seal_from;
 }
 
 /*
@@ -222,7 +219,7 @@ end_of(struct world *world, const struct stek_set *set, size_t at)
 	int64_t end = servers_known(world, set->keys[at].name)->open_until;
 	int64_t next;
 
-	if (at + 1 == set->count || is_held(&set->keys[at + 1]))
+	if (at + 1 == set->count || held_is(&set->keys[at + 1]))
 		return end;
 	next = set->keys[at + 1].seal_from + world->script->conf.policy.tickets;
 	return next < end ? next : end;
@@ -318,9 +315,9 @@ is_same(const struct stek_set *a, const struct stek_set *b)
 }
 
 /*
- * I5, at a node: times come sooner, or a held key gets its own.  Another set of
- * the same version is of a farm whose store was set back, and went on from
- * there.
+ * I5, at a node: times come sooner, or a held key gets its own.  But a farm
+ * whose store was set back may have gone on from there, if no node that had
+ * the newest set was there to put it back.
  */
 static void
 check_times(
@@ -329,12 +326,13 @@ check_times(
 	const struct stek_key *key, *old;
 	size_t i;
 
-	if (node->farm.set.version == before->version)
+	if (node->farm.set.version == before->version ||
+	    node->adopted < world->store.forked)
 		return;
 	for (i = 0; i < node->farm.set.count; i++) {
 		key = &node->farm.set.keys[i];
 		old = stek_set_find(before, key->name);
-		if (old == NULL || is_held(old))
+		if (old == NULL || held_is(old))
 			continue;
 		if (key->open_until > old->open_until ||
 		    key->seal_until > old->seal_until)
@@ -365,4 +363,5 @@ check_step(struct world *world, struct node *node,
 		    "node %u has a set %llu that nobody has stored", node->id,
 		    (unsigned long long)set->version);
 	check_times(world, node, before);
+	node->adopted = world->now;
 }

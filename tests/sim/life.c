@@ -47,6 +47,8 @@ life_link(struct world *world, struct node *node)
 		} else {
 			node->lease = world->now + LEASE;
 			node->contact = world->now;
+			if (node->in_step)
+				node->farm.contact = node_ran(world, node);
 			servers_count(world, node, false);
 			later(world, chance_between(&world->random, 0, 5000),
 			    EV_CUT, node->id, node->link);
@@ -65,6 +67,7 @@ die(struct world *world, struct node *node, bool host, bool lost)
 	if (lost && node->id != 0) {
 		memset(&node->copy, 0, sizeof(node->copy));
 		node->copy.version = node->seen;
+		node->lost = world->now;
 	}
 	if (host)
 		servers_forget(world, node);
@@ -119,9 +122,12 @@ life_start(struct world *world, struct node *node)
 static void
 step_clock(struct world *world, struct node *node, int64_t seconds)
 {
-	node->stepped = world->now;
+	bool was_right = servers_is_clock_right(world, node);
+
 	node->offset += seconds * SECOND;
 	node->boot += seconds * SECOND;
+	if (was_right || servers_is_clock_right(world, node))
+		node->stepped = world->now;
 	if (!servers_is_clock_right(world, node))
 		servers_count(world, node, false);
 	servers_refresh(world, node);

@@ -93,6 +93,8 @@ follow(struct world *world, struct node *node, const struct farm_todo *todo)
 {
 	if (todo->adopted)
 		keep_copy(node);
+	if (todo->forked)
+		node->acked = node->placing_version = 0;
 	if (todo->publish)
 		servers_publish(world, node);
 	if (todo->swap)
@@ -130,7 +132,15 @@ static const char *const whats[] = {
     [FARM_DO_REVOKE] = "do revoke",
 };
 static const char *const wants[] = {
-    "nothing", "revoke", "restore", "rotate", "confirm", "force", "plan"};
+    [FARM_NOTHING] = "nothing",
+    [FARM_REVOKE] = "revoke",
+    [FARM_RESTORE] = "restore",
+    [FARM_ROTATE] = "rotate",
+    [FARM_REKEY] = "rekey",
+    [FARM_CONFIRM] = "confirm",
+    [FARM_FORCE] = "force",
+    [FARM_PLAN] = "plan",
+};
 
 static void
 tell_step(struct world *world, struct node *node,
@@ -228,6 +238,16 @@ node_join(struct world *world, struct node *node)
 	servers_try_count(world, node);
 }
 
+/* Who has had a higher version and has no keys is not waited for. */
+static bool
+has_confirmed(const struct node *node, const struct stek_set *set)
+{
+	if (node->acked == 0 && node->farm.set.version > set->version)
+		return true;
+	return node->acked == set->version &&
+	       memcmp(&node->farm.set, set, sizeof(*set)) == 0;
+}
+
 static void
 answer(struct world *world, struct node *node, enum farm_what what)
 {
@@ -237,7 +257,7 @@ answer(struct world *world, struct node *node, enum farm_what what)
 	event.yes = what == FARM_NODES;
 	for (i = 0; what == FARM_NODES && i < world->node_count; i++)
 		if (store_is_live(world, &world->nodes[i]) &&
-		    world->nodes[i].acked < node->farm.set.version)
+		    !has_confirmed(&world->nodes[i], &node->farm.set))
 			event.yes = false;
 	if (what == FARM_WRITER)
 		event.yes = writer != NOBODY &&

@@ -143,6 +143,19 @@ add_outage(struct script *script, uint64_t *chance)
 	fault->len = chance_scale(chance, 10 * SECOND, 10 * MINUTE);
 }
 
+/* The store is gone for about a day. */
+static void
+add_dark_day(struct script *script, uint64_t *chance)
+{
+	struct fault *fault = &script->faults[script->count++];
+
+	fault->kind = FAULT_CUT;
+	fault->node = ALL;
+	fault->len = chance_between(chance, 20 * HOUR, 36 * HOUR);
+	fault->at =
+	    chance_between(chance, 0, script->length * 4 / 5 - fault->len);
+}
+
 static void
 add_fault(struct script *script, uint64_t *chance)
 {
@@ -187,6 +200,8 @@ script_make(struct script *script, uint64_t seed)
 	faults = (uint32_t)chance_scale(&chance, 1, 40) - 1;
 	for (i = 0; i < faults; i++)
 		add_fault(script, &chance);
+	if (chance_one_in(&chance, 10))
+		add_dark_day(script, &chance);
 }
 
 void
@@ -205,13 +220,15 @@ script_large(
 	script->conf.postpone = 3600;
 	script->conf.stale_after = 86400;
 	script->conf.mint = true;
-	for (i = 0; i < FAULTS_MAX && i < 40 * length / DAY; i++)
+	for (i = 0; i + 1 < FAULTS_MAX && i < 40 * length / DAY; i++)
 		if (i % 40 == 0)
 			add_outage(script, &chance);
 		else if (i % 10 == 0)
 			add_fault(script, &chance);
 		else
 			add_small_fault(script, &chance);
+	if (length > 10 * DAY)
+		add_dark_day(script, &chance);
 }
 
 static const char *const names[] = {

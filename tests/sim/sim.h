@@ -62,10 +62,11 @@ struct node {
 	struct farm_conf conf;
 	struct stek_set copy;	/* on its disk */
 	uint64_t seen;		/* ditto: the highest version */
+	int64_t adopted;	/* when it got its set */
 	int64_t offset;		/* ms, of its clock */
 	int64_t drift;		/* ppm */
 	int64_t boot;
-	int64_t stepped;	/* when its clock was set last */
+	int64_t stepped;	/* when its clock was set right or wrong */
 
 	bool up;
 	uint32_t life;		/* counts its daemon's starts */
@@ -98,6 +99,7 @@ struct node {
 	bool was_counted, was_strict;
 	uint32_t server_timer;
 
+	int64_t lost;		/* when its disk was */
 	int64_t fine;		/* since then nothing is wrong with it */
 	int64_t awake;
 	int64_t begun;
@@ -117,6 +119,7 @@ struct store {
 	uint32_t writer;
 	uint64_t highest;	/* version ever */
 	int64_t changed;
+	int64_t forked;		/* when it got an older set again */
 	int64_t clear;		/* since then no fault has touched it */
 	uint32_t losing, refusing, spoilt;	/* faults under way */
 	struct stek_set past[PAST_MAX];
@@ -131,7 +134,8 @@ struct known {
 	uint32_t openers;	/* counted nodes that open it */
 	bool stored;		/* it is in the newest set */
 	bool sealed;
-	int64_t open_until;	/* as last stored */
+	int64_t open_until;	/* the soonest that was stored */
+	int64_t last_end;	/* ... the latest */
 	int64_t wished;		/* when its revocation was */
 	uint32_t wisher, wisher_life;
 	int64_t revoked;	/* when that was stored */

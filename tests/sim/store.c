@@ -19,10 +19,20 @@ store_is_live(const struct world *world, const struct node *node)
 	return node->registered && (node->linked || world->now < node->lease);
 }
 
+static int64_t
+end_of(const struct world *world, const struct stek_set *set, size_t at)
+{
+	const struct stek_key *key = &set->keys[at];
+
+	return held_is(key) ? held_open_until(key, &world->script->conf.policy)
+	                    : key->open_until;
+}
+
 static void
 note_keys(struct world *world, const struct stek_set *set)
 {
 	struct known *key;
+	int64_t end;
 	size_t i;
 
 	for (i = world->key_first; i < world->key_count; i++)
@@ -30,9 +40,11 @@ note_keys(struct world *world, const struct stek_set *set)
 	for (i = 0; i < set->count; i++) {
 		key = servers_known(world, set->keys[i].name);
 		key->stored = true;
-		if (key->open_until == 0 ||
-		    set->keys[i].open_until < key->open_until)
-			key->open_until = set->keys[i].open_until;
+		end = end_of(world, set, i);
+		if (key->open_until == 0 || end < key->open_until)
+			key->open_until = end;
+		if (end > key->last_end)
+			key->last_end = end;
 	}
 }
 
@@ -62,6 +74,8 @@ store_put(struct world *world, enum holds holds, const struct stek_set *set,
 		note_keys(world, set);
 		if (set->version > store->highest)
 			store->highest = set->version;
+		if (set->version < store->highest)
+			store->forked = world->now;
 	}
 	for (i = 0; i < world->node_count; i++)
 		if (world->nodes[i].linked)
@@ -123,22 +137,20 @@ static void
 tell_keys(struct world *world, const struct stek_set *set)
 {
 	const struct stek_key *key;
-	bool is_held;
 	size_t i;
 
 	if (world->trace == NULL)
 		return;
 	for (i = 0; i < set->count; i++) {
 		key = &set->keys[i];
-		is_held = key->seal_from == key->seal_until;
 		trace(world,
 		    "store:   key %02x%02x from %lld until %lld open %lld%s",
 		    key->name[0], key->name[1],
 		    (long long)(key->seal_from - EPOCH / SECOND -
-		                (is_held ? HELD_FOR : 0)),
+		                (held_is(key) ? HELD_FOR : 0)),
 		    (long long)(key->seal_until - EPOCH / SECOND),
 		    (long long)(key->open_until - EPOCH / SECOND),
-		    is_held ? " held" : "");
+		    held_is(key) ? " held" : "");
 	}
 }
 

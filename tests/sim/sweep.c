@@ -3,7 +3,8 @@
  * The invariants that are of the whole farm, looked at every minute.
  *
  *	I2	A revoked key is not used past its bound.
- *	I5	No key opens longer than `tickets` after its successor seals.
+ *	I5	No key opens longer than `tickets` after its successor seals, nor
+ *		at any node past its own end.
  *	I6	When all is well again, all nodes agree.
  *	I7	Some key seals, and rotates in time.
  *
@@ -51,9 +52,24 @@ is_well(const struct world *world, const struct node *node, int64_t span)
 }
 
 /*
+ * Has the store been set back since, and has the node that was asked lost what
+ * it knew, or can it not say so?  It may be that nobody else knows and may
+ * write.
+ */
+static bool
+is_forgotten(const struct world *world, const struct known *key)
+{
+	const struct node *wisher = &world->nodes[key->wisher];
+
+	return world->store.clear > key->revoked &&
+	       (wisher->lost > key->revoked ||
+	           !is_well(world, wisher, RETRY + REACH));
+}
+
+/*
  * I2.  No node that is well opens a key later than 5 s after its revocation
- * was stored (or the longest pause after a fault of the store since); and that is stored, if the node that was asked is well, within
- * the longest pause.
+ * was stored (or the longest pause after a fault of the store since); and that
+ * is stored, if the node that was asked is well, within the longest pause.
  */
 static void
 check_revoked(struct world *world)
@@ -75,6 +91,7 @@ check_revoked(struct world *world)
 			    "node %u did not revoke key %02x%02x", node->id,
 			    key->name[0], key->name[1]);
 		if (key->revoked == 0 || world->now - key->revoked < REACH ||
+		    is_forgotten(world, key) ||
 		    (world->store.clear > key->revoked &&
 		        world->now - world->store.clear < RETRY + REACH))
 			continue;
@@ -117,6 +134,14 @@ has_right_clock(const struct world *world, const struct node *node)
 	return error >= -MINUTE && error <= MINUTE;
 }
 
+/* Has it lost its copy, and the store and who may restore it theirs? */
+static bool
+is_ahead_of_all(const struct world *world, const struct node *node)
+{
+	return node->farm.set.count == 0 &&
+	       node->farm.set.version > world->store.set.version;
+}
+
 /*
  * I6.  10 s and the longest pause after the last fault has ended, every node
  * has the store's set, and its servers have it 5 s after that was stored.
@@ -129,8 +154,13 @@ check_agreed(struct world *world, const struct node *node)
 	if (world->now - world->calm < RETRY + 2 * REACH ||
 	    world->now - store->changed < REACH)
 		return;
+	/* The first is made by a clock that is not in doubt. */
+	if (store->highest == 0 && world->now - world->calm < RETRY + DOUBT)
+		return;
 	if (store->holds != HOLDS_SET)
 		broken(world, "I6", "the store has no set");
+	else if (is_ahead_of_all(world, node))
+		return;
 	else if (memcmp(&node->farm.set, &store->set, sizeof(store->set)) != 0)
 		broken(world, "I6", "node %u has set %llu, the store %llu",
 		    node->id, (unsigned long long)node->farm.set.version,
@@ -151,13 +181,16 @@ check_sealing(struct world *world, const struct node *node)
 {
 	int64_t span = DOUBT + RETRY + MINUTE + lead(world);
 
-	if (node->dry == NEVER || !has_right_clock(world, node))
+	if (node->dry == NEVER || !has_right_clock(world, node) ||
+	    is_ahead_of_all(world, node))
 		return;
 	if ((world->script->conf.postpone == FARM_WAIT ||
 	        world->script->clockless) &&
 	    (world->faults > 0 || world->now - world->calm < span))
 		return;
 	if (is_well(world, &world->nodes[0], span) &&
+	    world->now - world->nodes[0].stepped >= span &&
+	    has_right_clock(world, &world->nodes[0]) &&
 	    is_well(world, node, 2 * MINUTE + lead(world)) &&
 	    world->now - node->dry > 2 * MINUTE + lead(world))
 		broken(world, "I7", "nothing seals at node %u for %lld s",
@@ -252,13 +285,34 @@ check_ends(struct world *world)
 	for (i = 0; i + 1 < set->count; i++) {
 		next = &set->keys[i + 1];
 		most = next->seal_from + policy->tickets;
-		if (next->seal_from != next->seal_until &&
+		if (!held_is(next) &&
 		    now - next->seal_from > policy->rotate + 900 &&
 		    set->keys[i].open_until > most)
 			broken(world, "I5",
 			    "key %02x%02x opens %lld s too long",
 			    set->keys[i].name[0], set->keys[i].name[1],
 			    (long long)(set->keys[i].open_until - most));
+	}
+}
+
+/*
+ * I5, at servers, whatever has become of their stekd and the store, and by
+ * their host's clock.
+ */
+static void
+check_end(struct world *world, const struct node *node)
+{
+	int64_t now = node_now(world, node) / SECOND;
+	const struct known *key;
+	size_t i;
+
+	for (i = 0; i < node->open_count; i++) {
+		key = &world->keys[node->opens[i]];
+		if (now > key->last_end + 60)
+			broken(world, "I5",
+			    "node %u opens key %02x%02x %lld s past its end",
+			    node->id, key->name[0], key->name[1],
+			    (long long)(now - key->last_end));
 	}
 }
 
@@ -272,6 +326,7 @@ check_sweep(struct world *world)
 	for (i = 0; i < world->node_count; i++) {
 		check_stale(world, &world->nodes[i]);
 		check_sealing(world, &world->nodes[i]);
+		check_end(world, &world->nodes[i]);
 		if (world->faults == 0)
 			check_agreed(world, &world->nodes[i]);
 	}

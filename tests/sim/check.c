@@ -227,8 +227,8 @@ end_of(struct world *world, const struct stek_set *set, size_t at)
 
 /*
  * I9, but for revoked keys, those that give way in a full set, and those of a
- * store that was set back, when the farm's newer set takes their place.  The
- * clock of who does it may be as far ahead as the lead is long.
+ * store that was set back, when the farm's newer set takes their place, or to
+ * a time at which they were held.  The clock of who does it may be as far ahead as the lead is long.
  */
 static void
 check_lost(
@@ -246,6 +246,7 @@ check_lost(
 		key = servers_known(world, old->keys[i].name);
 		if (stek_set_find(&swap->set, key->name) == NULL &&
 		    key->sealed && key->wished == 0 &&
+		    !held_is(&old->keys[i]) &&
 		    end_of(world, old, i) * SECOND > end)
 			broken(world, "I9",
 			    "key %02x%02x left the set %lld s too soon",

@@ -67,7 +67,6 @@ die(struct world *world, struct node *node, bool host, bool lost)
 	if (lost && node->id != 0) {
 		memset(&node->copy, 0, sizeof(node->copy));
 		node->copy.version = node->seen;
-		node->lost = world->now;
 	}
 	if (host)
 		servers_forget(world, node);
@@ -289,7 +288,7 @@ end(struct world *world, struct node *node, const struct fault *fault)
 	case FAULT_TARGET:
 		node->eased = world->now;
 		if (--node->fails == 0 && node->placing && node->up)
-			later(world, 500, EV_APPLY, node->id, node->life);
+			servers_try_again(world, node);
 		break;
 	case FAULT_SLOW:
 		node->eased = world->now;

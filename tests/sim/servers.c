@@ -186,6 +186,14 @@ servers_publish(struct world *world, struct node *node)
 	servers_try_count(world, node);
 }
 
+/* What failed is tried again with the newest set. */
+void
+servers_try_again(struct world *world, struct node *node)
+{
+	node->placing = false;
+	servers_publish(world, node);
+}
+
 void
 servers_applied(struct world *world, struct node *node)
 {

@@ -99,7 +99,6 @@ struct node {
 	bool was_counted, was_strict;
 	uint32_t server_timer;
 
-	int64_t lost;		/* when its disk was */
 	int64_t fine;		/* since then nothing is wrong with it */
 	int64_t awake;
 	int64_t begun;
@@ -213,6 +212,7 @@ bool store_is_live(const struct world *, const struct node *);
 
 /* servers.c */
 void servers_publish(struct world *, struct node *);
+void servers_try_again(struct world *, struct node *);
 void servers_applied(struct world *, struct node *);
 void servers_refresh(struct world *, struct node *);
 void servers_forget(struct world *, struct node *);

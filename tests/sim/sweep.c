@@ -52,9 +52,8 @@ is_well(const struct world *world, const struct node *node, int64_t span)
 }
 
 /*
- * Has the store been set back since, and has the node that was asked lost what
- * it knew, or can it not say so?  It may be that nobody else knows and may
- * write.
+ * Has the store been set back since, and has the node that was asked begun anew,
+ * or can it not say so?  It may be that nobody else knows and may write.
  */
 static bool
 is_forgotten(const struct world *world, const struct known *key)
@@ -62,7 +61,7 @@ is_forgotten(const struct world *world, const struct known *key)
 	const struct node *wisher = &world->nodes[key->wisher];
 
 	return world->store.clear > key->revoked &&
-	       (wisher->lost > key->revoked ||
+	       (wisher->life != key->wisher_life ||
 	           !is_well(world, wisher, RETRY + REACH));
 }
 

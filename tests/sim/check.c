@@ -328,7 +328,7 @@ check_times(
 	size_t i;
 
 	if (node->farm.set.version == before->version ||
-	    node->adopted < world->store.forked)
+	    node->adopted < world->store.forked + SECOND)
 		return;
 	for (i = 0; i < node->farm.set.count; i++) {
 		key = &node->farm.set.keys[i];

@@ -93,8 +93,10 @@ follow(struct world *world, struct node *node, const struct farm_todo *todo)
 {
 	if (todo->adopted)
 		keep_copy(node);
-	if (todo->forked)
+	if (todo->forked) {
 		node->acked = node->placing_version = 0;
+		servers_count(world, node, false);
+	}
 	if (todo->publish)
 		servers_publish(world, node);
 	if (todo->swap)

@@ -272,7 +272,8 @@ note(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
 		break;
 	case FARM_GARBAGE:
 		farm->looked = false;
-		farm->swap = FARM_IDLE;
+		if (farm->swap == FARM_UNSURE)
+			farm->swap = FARM_IDLE;
 		restart(farm);
 		fall_short(farm, event->now, todo);
 		break;
@@ -293,12 +294,14 @@ note(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
 		farm->clock = event->clock - event->ran / SECOND;
 		break;
 	case FARM_SWAPPED:
-		swapped(farm, event, todo);
+		if (farm->swap != FARM_IDLE)
+			swapped(farm, event, todo);
 		break;
 	case FARM_CONFLICT:
 	case FARM_REFUSED:
 	case FARM_UNKNOWN:
-		failed(farm, event, todo);
+		if (farm->swap != FARM_IDLE)
+			failed(farm, event, todo);
 		break;
 	case FARM_NODES:
 		/* The others ask only whether the writer is live. */

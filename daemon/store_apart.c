@@ -13,6 +13,8 @@
 #include "store_wire.h"
 
 #define BUFFER_BYTES (1024 * 1024)
+#define NODES_MAX    100000
+#define CLOCK_MAX    INT64_C(253402300799) /* the year 9999 */
 
 /* Where it is, seen from the folder of this program: installed, or built. */
 static const char *const places[] = {
@@ -78,6 +80,8 @@ keep_node(struct store_apart *apart, const struct store_packed *packed,
 	struct store_node *nodes = apart->nodes;
 	char *name;
 
+	if (apart->count == NODES_MAX)
+		return false;
 	if (apart->count == apart->room) {
 		nodes = reallocarray(nodes, room, sizeof(*nodes));
 		if (nodes == NULL)
@@ -96,6 +100,18 @@ keep_node(struct store_apart *apart, const struct store_packed *packed,
 	return true;
 }
 
+static bool
+is_node(const struct store_packed *packed, const uint8_t *name)
+{
+	size_t i;
+
+	for (i = 0; i < packed->name_len; i++)
+		if (name[i] == '\0' ||
+		    strchr(STORE_NODE_CHARS, name[i]) == NULL)
+			return false;
+	return i > 0 && i <= STORE_NODE_MAX && packed->len <= STORE_ENTRY_MAX;
+}
+
 static void
 unpack(struct store_apart *apart, const uint8_t *bytes, size_t len)
 {
@@ -104,9 +120,11 @@ unpack(struct store_apart *apart, const uint8_t *bytes, size_t len)
 
 	while (len >= sizeof(packed)) {
 		memcpy(&packed, bytes, sizeof(packed));
-		whole = sizeof(packed) + packed.name_len + packed.len;
-		if (whole > len ||
-		    !keep_node(apart, &packed, bytes + sizeof(packed)))
+		bytes += sizeof(packed);
+		whole = (size_t)packed.name_len + packed.len;
+		len -= sizeof(packed);
+		if (whole > len || !is_node(&packed, bytes) ||
+		    !keep_node(apart, &packed, bytes))
 			return;
 		bytes += whole;
 		len -= whole;
@@ -122,11 +140,23 @@ end_nodes(struct store_apart *apart, const struct store_message *message,
 
 	if (nodes == NULL)
 		nodes = &none;
-	apart->told->nodes(apart->arg, message->flag ? nodes : NULL,
+	apart->told->nodes(apart->arg, message->flag != 0 ? nodes : NULL,
 	    apart->count, store_wire_text(message, bytes));
 	drop_nodes(apart);
 }
 
+static enum store_swapped
+end_of_swap(int64_t number)
+{
+	return number >= 0 && number < STORE_UNKNOWN
+	           ? (enum store_swapped)number
+	           : STORE_UNKNOWN;
+}
+
+/*
+ * The process has no rights because it may be taken over by what it talks to,
+ * so nothing is taken from it but what store_etcd.h allows.
+ */
 static void
 hear(struct store_apart *apart, const struct store_message *message,
     const uint8_t *bytes)
@@ -136,12 +166,15 @@ hear(struct store_apart *apart, const struct store_message *message,
 
 	switch (message->op) {
 	case STORE_FOUND:
-		told->found(arg, message->flag ? bytes : NULL, message->len,
-		    message->number);
+		if (message->flag != 0 && message->number > 0)
+			told->found(arg, bytes, message->len, message->number);
+		else
+			told->found(arg, NULL, 0, 0);
 		break;
 	case STORE_STATE:
-		told->state(arg, (enum store_state)message->number,
-		    message->flag, store_wire_text(message, bytes));
+		told->state(arg,
+		    message->number == STORE_LIVE ? STORE_LIVE : STORE_STALE,
+		    message->flag != 0, store_wire_text(message, bytes));
 		break;
 	case STORE_ALIVE:
 		told->alive(arg);
@@ -150,7 +183,7 @@ hear(struct store_apart *apart, const struct store_message *message,
 		told->untold(arg, store_wire_text(message, bytes));
 		break;
 	case STORE_SWAP_END:
-		told->swapped(arg, (enum store_swapped)message->number,
+		told->swapped(arg, end_of_swap(message->number),
 		    store_wire_text(message, bytes));
 		break;
 	case STORE_NODES:
@@ -160,15 +193,17 @@ hear(struct store_apart *apart, const struct store_message *message,
 		end_nodes(apart, message, bytes);
 		break;
 	case STORE_ASKED:
-		told->asked(arg, store_wire_text(message, bytes), message->flag,
-		    message->number != 0);
+		told->asked(arg, store_wire_text(message, bytes),
+		    message->flag != 0, message->number != 0);
 		break;
 	case STORE_RIGHTS:
-		if (told->rights != NULL)
+		if (told->rights != NULL && message->number >= 0 &&
+		    message->number <= STORE_RIGHTS_OWN)
 			told->rights(arg, (enum store_rights)message->number);
 		break;
 	case STORE_CLOCK:
-		told->clock(arg, message->number);
+		if (message->number > 0 && message->number <= CLOCK_MAX)
+			told->clock(arg, message->number);
 		break;
 	default:
 		break;
@@ -223,7 +258,7 @@ static bool
 ask(struct store_apart *apart, enum store_op op, int64_t number,
     const void *bytes, size_t len)
 {
-	struct store_message message = {op, number, false, len};
+	struct store_message message = {op, false, number, len};
 
 	return store_wire_put(apart->fd, MSG_DONTWAIT, &message, bytes);
 }

@@ -26,7 +26,10 @@
 #include <stdint.h>
 
 #define STORE_VALUE_MAX (64 * 1024) /* a value that is longer is refused */
-#define STORE_NODE_MAX  64 /* length of a node's name */
+#define STORE_NODE_MAX  64 /* length of a node's name, which has these: */
+#define STORE_NODE_CHARS             \
+	"abcdefghijklmnopqrstuvwxyz" \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
 #define STORE_ENTRY_MAX 1024 /* of a node's entry */
 #define STORE_WHY_MAX   1024 /* of what why says, with its zero byte */
 
@@ -38,7 +41,7 @@ struct store_etcd_conf {
 	const char *const *endpoints; /* "https://HOST:PORT" or "http://…" */
 	size_t endpoint_count;
 	const char *prefix; /* begins and ends with '/' */
-	const char *node; /* this node's name: [A-Za-z0-9_.-] */
+	const char *node; /* this node's name */
 	const char *ca; /* PEM file; "": the system's */
 	const char *cert, *key; /* PEM files of this client */
 	const char *user, *password; /* of etcd's authentication */

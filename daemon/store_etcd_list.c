@@ -14,9 +14,6 @@
 #include "store_etcd_own.h"
 
 #define NAME_SIZE (STORE_NODE_MAX + 1)
-#define NAME_CHARS                   \
-	"abcdefghijklmnopqrstuvwxyz" \
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
 
 /* --- all --- */
 
@@ -90,7 +87,7 @@ get_name(struct store_etcd *store, enum store_key folder,
 		return false;
 	memcpy(name, kv->key.data + from.len, len);
 	name[len] = '\0';
-	return strspn(name, NAME_CHARS) == len;
+	return strspn(name, STORE_NODE_CHARS) == len;
 }
 
 /* Both are in the order of names. */

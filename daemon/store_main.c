@@ -44,7 +44,7 @@ static void
 say(struct apart *apart, enum store_op op, int64_t number, bool flag,
     const void *bytes, size_t len)
 {
-	struct store_message message = {op, number, flag, len};
+	struct store_message message = {op, flag, number, len};
 
 	if (!store_wire_put(apart->fd, 0, &message, bytes))
 		(void)event_base_loopbreak(apart->base);

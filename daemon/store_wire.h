@@ -5,6 +5,7 @@
  * several, a run of packed entries each.
  *
  * Never here: what is done about a message.
+ * Invariant: any bytes are values of these types.
  */
 #ifndef STEK_STORE_WIRE_H
 #define STEK_STORE_WIRE_H
@@ -35,15 +36,15 @@ enum store_op {
 };
 
 struct store_message {
-	enum store_op op;
+	uint32_t op; /* enum store_op */
+	uint32_t flag; /* there is a value; rollback; what was asked is known */
 	int64_t number; /* a revision, a time, or of an enum, or live */
-	bool flag; /* there is a value; rollback; what was asked is known */
-	size_t len; /* of what follows */
+	uint64_t len; /* of what follows */
 };
 
 /* A node in a packet: this, its name, its entry. */
 struct store_packed {
-	bool live;
+	uint8_t live;
 	uint8_t name_len;
 	uint16_t len;
 };

@@ -142,8 +142,8 @@ is_excused(const struct world *world, const struct swap *swap,
 
 /*
  * Where nobody tells nodes the store's clock, a run is over when one of them
- * acts by a clock that has been wrong for ten minutes, or since its stekd has
- * begun: nothing could tell it, and nothing is promised.
+ * acts by a clock that is behind, or has been ahead for ten minutes, or since
+ * its stekd has begun: nothing could tell it, and nothing is promised.
  */
 static bool
 is_misled(const struct world *world, const struct swap *swap)
@@ -152,7 +152,8 @@ is_misled(const struct world *world, const struct swap *swap)
 
 	return world->script->clockless &&
 	       !servers_is_clock_right(world, node) &&
-	       (node->begun >= node->stepped ||
+	       (node_now(world, node) < world->now ||
+	           node->begun >= node->stepped ||
 	           world->now - node->stepped > 9 * MINUTE);
 }
 
@@ -228,7 +229,8 @@ end_of(struct world *world, const struct stek_set *set, size_t at)
 /*
  * I9, but for revoked keys, those that give way in a full set, and those of a
  * store that was set back, when the farm's newer set takes their place, or to
- * a time at which they were held.  The clock of who does it may be as far ahead as the lead is long.
+ * a time at which they were held; and those with which only servers whose
+ * clocks are ahead have sealed.  The clock of who does it may be as far ahead as the lead is long.
  */
 static void
 check_lost(
@@ -246,7 +248,7 @@ check_lost(
 		key = servers_known(world, old->keys[i].name);
 		if (stek_set_find(&swap->set, key->name) == NULL &&
 		    key->sealed && key->wished == 0 &&
-		    !held_is(&old->keys[i]) &&
+		    old->keys[i].seal_from <= world->now / SECOND &&
 		    end_of(world, old, i) * SECOND > end)
 			broken(world, "I9",
 			    "key %02x%02x left the set %lld s too soon",

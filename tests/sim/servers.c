@@ -107,10 +107,29 @@ set_timer(struct world *world, struct node *node)
 	    node->server_timer);
 }
 
+/*
+ * A key that was held when servers last took any has ended by what they know,
+ * though it was let seal since, and late.
+ */
+static bool
+is_behind(const struct world *world, const struct node *node)
+{
+	int64_t now = node_now(world, node) / SECOND;
+	size_t i;
+
+	for (i = 0; node->placing && i < node->view.count; i++)
+		if (held_is(&node->view.keys[i]) &&
+		    stek_key_state(&node->view.keys[i], now) == STEK_DEAD)
+			return true;
+	return false;
+}
+
 void
 servers_refresh(struct world *world, struct node *node)
 {
 	add(world, node, (uint32_t)-1);
+	if (is_behind(world, node))
+		node->in_step_servers = false;
 	look(world, node);
 	node->was_counted = node->in_step_servers && node->naps == 0;
 	node->was_strict =

@@ -77,6 +77,10 @@ store_put(struct world *world, enum holds holds, const struct stek_set *set,
 		if (set->version < store->highest)
 			store->forked = world->now;
 	}
+	/* Who has not heard of the newest set cannot any more. */
+	for (i = 0; i < world->node_count && holds == HOLDS_GARBAGE; i++)
+		if (world->nodes[i].farm.set.version < store->highest)
+			servers_count(world, &world->nodes[i], false);
 	for (i = 0; i < world->node_count; i++)
 		if (world->nodes[i].linked)
 			later(world, latency(world), EV_WATCH, i, 0);

@@ -6,7 +6,8 @@
 #include "farm_offer.h"
 #include "farm_pause.h"
 
-#define SECOND INT64_C(1000)
+#define SECOND   INT64_C(1000)
+#define WITHHOLD (1 * SECOND) /* so long a revocation waits for the store */
 
 static int64_t
 at_most(int64_t a, int64_t b)
@@ -66,6 +67,33 @@ last_taken(const struct farm *farm, const struct stek_set *next, int64_t now)
 	return last > now ? last : 0;
 }
 
+static void
+note_name(struct farm *farm, const uint8_t name[STEK_NAME_LEN])
+{
+	if (!farm_has_revoked(farm, name))
+		memcpy(farm->revoked[farm->revoked_count++ % FARM_REVOKED_MAX],
+		    name, STEK_NAME_LEN);
+}
+
+/*
+ * A key that was taken away before its end was revoked, so it does not come
+ * back: not with a set that somebody kept from before, nor by a farm that has
+ * gone apart and together again.
+ */
+static void
+remember_taken(struct farm *farm, const struct stek_set *next, int64_t now)
+{
+	const struct stek_key *key;
+	size_t i;
+
+	for (i = 0; i < farm->set.count; i++) {
+		key = &farm->set.keys[i];
+		if (stek_set_find(next, key->name) == NULL &&
+		    end_of(farm, key) > now)
+			note_name(farm, key->name);
+	}
+}
+
 static bool
 has_new(const struct stek_set *next, const struct stek_set *old)
 {
@@ -88,8 +116,9 @@ static void
 adopt(struct farm *farm, const struct stek_set *next, int64_t now,
     struct farm_todo *todo)
 {
-	bool wished = farm->rotate || farm->revoking;
+	bool rotating = farm->rotate, revoking = farm->revoking;
 
+	remember_taken(farm, next, now);
 	todo->taken = last_taken(farm, next, now);
 	todo->forked = next->version == farm->set.version;
 	if (farm->rotate && has_new(next, &farm->set))
@@ -100,7 +129,10 @@ adopt(struct farm *farm, const struct stek_set *next, int64_t now,
 	restart(farm);
 	todo->adopted = true;
 	todo->publish = true;
-	todo->done |= wished && !farm->rotate && !farm->revoking;
+	todo->done |=
+	    (rotating && !farm->rotate) || (revoking && !farm->revoking);
+	if (!farm->revoking)
+		farm->asked_to_revoke = farm->withheld = false;
 }
 
 /* The store took it.  It tells so twice, as found and as swapped. */
@@ -131,6 +163,7 @@ found(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
 	const struct stek_set *set = event->set;
 
 	farm->looked = true;
+	farm->garbage = false;
 	farm->mine = event->mine;
 	farm->stored = set == NULL ? 0 : set->version;
 	if (farm->swap != FARM_IDLE && set != NULL &&
@@ -165,20 +198,14 @@ swapped(
 	take_offer(farm, event->now, todo);
 }
 
-/*
- * Nobody waits any longer for an operator's wish to come true everywhere.
- * What was revoked is gone here at once; the farm hears of it later.
- */
+/* What was revoked is gone here, whenever the farm hears of it. */
 static void
-fall_short(struct farm *farm, int64_t now, struct farm_todo *todo)
+withhold(struct farm *farm, int64_t now, struct farm_todo *todo)
 {
 	const struct stek_key *key;
 	size_t i;
 
-	if (!farm->rotate && !farm->revoking && !farm->rekey)
-		return;
-	todo->undone = true;
-	farm->rotate = farm->rekey = false;
+	farm->withheld = farm->revoking;
 	for (i = 0; i < farm->set.count; i++) {
 		key = &farm->set.keys[i];
 		if (!farm_has_revoked(farm, key->name) ||
@@ -187,6 +214,17 @@ fall_short(struct farm *farm, int64_t now, struct farm_todo *todo)
 		todo->publish = true;
 		todo->taken = at_least(todo->taken, end_of(farm, key));
 	}
+}
+
+/* Nobody waits any longer for an operator's wish to come true everywhere. */
+static void
+fall_short(struct farm *farm, int64_t now, struct farm_todo *todo)
+{
+	if (!farm->rotate && !farm->revoking && !farm->rekey)
+		return;
+	todo->undone = true;
+	farm->rotate = farm->rekey = false;
+	withhold(farm, now, todo);
 }
 
 static void
@@ -208,25 +246,24 @@ failed(
 static void
 note_revoked(struct farm *farm, const uint8_t *name)
 {
-	size_t i, at;
+	size_t i;
 
 	for (i = 0; i < farm->set.count; i++) {
 		if (name != NULL &&
 		    memcmp(farm->set.keys[i].name, name, STEK_NAME_LEN) != 0)
 			continue;
-		at = farm->revoked_count++ % FARM_REVOKED_MAX;
-		memcpy(
-		    farm->revoked[at], farm->set.keys[i].name, STEK_NAME_LEN);
-		farm->revoking = true;
+		note_name(farm, farm->set.keys[i].name);
+		farm->revoking = farm->asked_to_revoke = true;
+		farm->withheld = false;
 	}
 }
 
 void
 farm_revoke_again(struct farm *farm, const uint8_t name[STEK_NAME_LEN])
 {
-	memcpy(farm->revoked[farm->revoked_count++ % FARM_REVOKED_MAX], name,
-	    STEK_NAME_LEN);
+	note_name(farm, name);
 	farm->revoking = has_any_revoked(farm, &farm->set);
+	farm->asked_to_revoke = farm->revoking;
 }
 
 static void
@@ -243,7 +280,7 @@ wish(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
 	}
 	if (farm->swap == FARM_IDLE)
 		restart(farm);
-	if (!farm->live || !farm->looked)
+	if (!farm->live || farm->garbage)
 		fall_short(farm, event->now, todo);
 }
 
@@ -266,12 +303,15 @@ note(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
 		farm->due = 0;
 		todo->publish = true;
 		go_stale(farm, event, todo);
+		if (farm->revoking && !farm->withheld)
+			withhold(farm, event->now, todo);
 		break;
 	case FARM_FOUND:
 		found(farm, event, todo);
 		break;
 	case FARM_GARBAGE:
 		farm->looked = false;
+		farm->garbage = true;
 		if (farm->swap == FARM_UNSURE)
 			farm->swap = FARM_IDLE;
 		restart(farm);
@@ -413,14 +453,25 @@ make_offer(struct farm *farm, int64_t now, struct farm_todo *todo)
 	return false;
 }
 
-/* By the store's clock, or that of before, if this host's may be wrong. */
+/*
+ * If this host's clock may be wrong, so may the store's, or that of before:
+ * the one that is behind buries no key, and lets a new one seal at once
+ * everywhere, unless it is so far behind that none would seal by it.
+ */
 static int64_t
 now_of_farm(const struct farm *farm, const struct farm_event *event)
 {
+	int64_t other, behind, ahead;
+
 	if (farm_trouble(farm) == NULL)
 		return event->now;
-	return event->ran / SECOND +
-	       (farm->clock_known ? farm->clock : farm->doubt.believed);
+	other = event->ran / SECOND +
+	        (farm->clock_known ? farm->clock : farm->doubt.believed);
+	behind = at_most(event->now, other);
+	ahead = at_least(event->now, other);
+	if (stek_set_sealing(&farm->set, behind) != NULL)
+		return behind;
+	return stek_set_sealing(&farm->set, ahead) != NULL ? ahead : other;
 }
 
 static void
@@ -485,6 +536,8 @@ set_wake(const struct farm *farm, const struct farm_event *event, int64_t left,
 	if (left > 0)
 		todo->wake = at_most(todo->wake, now + left);
 	stale = farm->contact + farm->conf.stale_after * SECOND - event->ran;
+	if (farm->revoking && !farm->withheld)
+		todo->pause = at_most(todo->pause, WITHHOLD);
 	if (farm->conf.stale_after > 0 && !farm->stale)
 		todo->pause = at_most(todo->pause, at_least(stale, 0));
 }
@@ -502,6 +555,9 @@ farm_step(
 		farm->offset = event->now - event->ran / SECOND - farm->clock;
 	left = doubt_look(&farm->doubt, event->now, event->ran / SECOND);
 	act(farm, event, todo);
+	/* Keys are gone when they leave the set, also from here. */
+	if (farm->swap == FARM_IDLE && farm->offer.count > 0)
+		stek_set_clear(&farm->offer);
 	set_wake(farm, event, left, todo);
 }
 

@@ -69,6 +69,7 @@ struct farm {
 
 	bool live; /* in step with the store */
 	bool looked; /* what the store has is known, and can be replaced */
+	bool garbage; /* it is not */
 	uint64_t stored; /* its version; 0: it has none */
 	bool mine; /* this node wrote it */
 	int64_t contact; /* ms since boot: when the store last answered */
@@ -77,9 +78,12 @@ struct farm {
 	bool confirmed; /* every live node has the set */
 	bool asked; /* about nodes, or the writer; not answered yet */
 	bool rotate, at_once, rekey; /* an operator's wishes */
+	/* The latest that were revoked here, or taken away before their end. */
 	uint8_t revoked[FARM_REVOKED_MAX][STEK_NAME_LEN];
-	size_t revoked_count; /* the latest are kept */
+	size_t revoked_count;
 	bool revoking; /* some of them are still in the store */
+	bool asked_to_revoke; /* ... by an operator, here */
+	bool withheld; /* ... and gone from this host's servers meanwhile */
 
 	struct doubt doubt;
 	bool clock_known;

@@ -92,6 +92,9 @@ farm_pause(const struct farm *farm)
 		            : between(SECOND / 4, lead / 8, 60 * SECOND);
 		pause = spread(farm, pause);
 		break;
+	case FARM_REVOKE:
+		pause = farm->asked_to_revoke ? 0 : spread(farm, 2 * SECOND);
+		break;
 	case FARM_RESTORE:
 		pause = spread(farm, 2 * SECOND);
 		break;

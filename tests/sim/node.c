@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "chance.h"
+#include "farm_offer.h"
 #include "sim.h"
 
 #define CLOCK_EVERY (10 * MINUTE)
@@ -164,6 +165,25 @@ tell_step(struct world *world, struct node *node,
 	    todo->undone ? ", undone" : "");
 }
 
+/* By an operator, or as they were taken away before and are there again. */
+static void
+note_wished(struct world *world, struct node *node)
+{
+	const struct stek_set *set = &node->farm.set;
+	struct known *key;
+	size_t i;
+
+	for (i = 0; i < set->count; i++) {
+		key = servers_known(world, set->keys[i].name);
+		if (key->wished != 0 ||
+		    !farm_has_revoked(&node->farm, key->name))
+			continue;
+		key->wished = world->now;
+		key->wisher = node->id;
+		key->wisher_life = node->life;
+	}
+}
+
 void
 node_step(struct world *world, struct node *node, struct farm_event *event)
 {
@@ -176,6 +196,8 @@ node_step(struct world *world, struct node *node, struct farm_event *event)
 	farm_step(&node->farm, event, &todo);
 	if (world->trace != NULL)
 		tell_step(world, node, event, &todo);
+	if (node->farm.revoking)
+		note_wished(world, node);
 	check_step(world, node, event, &before, &offer);
 	follow(world, node, &todo);
 }

@@ -83,7 +83,8 @@ check_revoked(struct world *world)
 		if (key->wished == 0)
 			continue;
 		node = &world->nodes[key->wisher];
-		if (key->stored && world->now - key->wished > RETRY + REACH &&
+		if (key->stored && node->conf.mint &&
+		    world->now - key->wished > RETRY + REACH &&
 		    node->life == key->wisher_life &&
 		    is_well(world, node, RETRY + REACH))
 			broken(world, "I2",

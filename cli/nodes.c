@@ -28,7 +28,9 @@ state_of(const json_t *node, json_int_t version)
 		return "stale";
 	if (ask_text(node, "failed")[0] != '\0')
 		return "failing";
-	return ask_number(node, "confirmed", 0) < version ? "behind" : "live";
+	if (ask_number(node, "confirmed", 0) > version)
+		return "ahead";
+	return is_true(node, "same") ? "live" : "behind";
 }
 
 static bool

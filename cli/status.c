@@ -259,6 +259,7 @@ put_text(const json_t *status)
 	put_wrong(status, "metrics_error", "metrics");
 	put_wrong(status, "clock_error", "keys do not move on by this host");
 	put_wrong(status, "node_error", "this node");
+	put_wrong(status, "copy_error", "this host's copy of the keys is old");
 	put_wrong(status, "waits_for", "the held key waits for");
 	(void)printf("\nkeys\n");
 	put_answered_keys(status, now, colour);
@@ -283,6 +284,7 @@ is_good(const json_t *status)
 	       ask_text(status, "conf_error")[0] == '\0' &&
 	       ask_text(status, "metrics_error")[0] == '\0' &&
 	       ask_text(status, "node_error")[0] == '\0' &&
+	       ask_text(status, "copy_error")[0] == '\0' &&
 	       ask_text(status, "clock_error")[0] == '\0';
 }
 

@@ -64,22 +64,29 @@ control_refuse(struct client *client, const char *why)
 	    json_pack("{s:b, s:o}", "done", 0, "error", utf8_json(why)));
 }
 
-/* Done on this host; but will it be so after a restart? */
+/* Done; but will it be so after a restart? */
 void
 control_finish(struct client *client)
 {
 	const struct rotate *rotate = &client->control->loop->rotate;
+	const struct node *node = rotate->node;
 	char why[CONF_WHY_LEN + 128];
 
-	if (!rotate->unsaved) {
+	if (node == NULL ? !rotate->unsaved : node->copy_why[0] == '\0') {
 		control_end(client, json_pack("{s:b, s:I}", "done", 1, "failed",
 		                        (json_int_t)client->failed));
 		return;
 	}
-	(void)snprintf(why, sizeof(why),
-	    "it is done on this host until stekd is restarted, but the store "
-	    "could not be written: %s",
-	    rotate->error);
+	if (node == NULL)
+		(void)snprintf(why, sizeof(why),
+		    "it is done on this host until stekd is restarted, but the "
+		    "store could not be written: %s",
+		    rotate->error);
+	else
+		(void)snprintf(why, sizeof(why),
+		    "it is done, but this host could not keep a copy: stekd "
+		    "would begin with the keys of before: %s",
+		    node->copy_why);
 	control_end(
 	    client, json_pack("{s:b, s:I, s:o}", "done", 0, "failed",
 	                (json_int_t)client->failed, "error", utf8_json(why)));
@@ -137,6 +144,14 @@ control_settled(struct loop *loop, const struct target *target)
 			tell(&loop->control->clients[i], target);
 }
 
+static bool
+awaits_targets(const struct client *client)
+{
+	return client->version != 0 &&
+	       (client->wait == CLIENT_NOT ||
+	           (client->wait == CLIENT_NODES && client->left > 0));
+}
+
 void
 control_forget(struct loop *loop)
 {
@@ -145,7 +160,7 @@ control_forget(struct loop *loop)
 
 	for (i = 0; loop->control != NULL && i < CONTROL_CLIENTS_MAX; i++) {
 		client = &loop->control->clients[i];
-		if (client->bev != NULL && client->version != 0)
+		if (client->bev != NULL && awaits_targets(client))
 			control_refuse(client,
 			    "it was done, but the configuration was read "
 			    "again before all targets had confirmed");

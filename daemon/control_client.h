@@ -25,6 +25,8 @@ enum client_wait {
 	CLIENT_NODES, /* the other nodes to confirm it */
 	CLIENT_STATUS, /* how the nodes stand, for a status */
 	CLIENT_REKEY, /* how the nodes stand, before a rekey */
+	CLIENT_FORGET, /* ... before a node is forgotten */
+	CLIENT_FORGOTTEN, /* the store to have no such node any more */
 };
 
 struct client {
@@ -39,8 +41,9 @@ struct client {
 
 	enum client_wait wait;
 	int64_t lead; /* s, in which the change's key is to seal */
-	bool revoking;
-	char evicted[CONF_NODE_MAX + 1]; /* a node that is not waited for */
+	bool revoking, rekeying; /* or neither: rotating */
+	/* A node that is not waited for, or is to be forgotten. */
+	char evicted[CONF_NODE_MAX + 1];
 	uint64_t before; /* the version before the change */
 	json_t *nodes; /* by name: true once told, false while waited for */
 };

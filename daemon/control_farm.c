@@ -11,6 +11,7 @@
 #include "utf8.h"
 
 #define LOOK_MS   200 /* between two looks at nodes that were waited for */
+#define FORGET_MS 5000 /* so long it is tried to forget a node */
 #define STATUS_MS 3000 /* so long a status waits for the store */
 
 #define FARM_MISSED                                                       \
@@ -93,6 +94,7 @@ control_wish(struct client *client, const struct request *request)
 	client->version = UINT64_MAX;
 	client->before = loop->rotate.set->version;
 	client->revoking = request->what == REQUEST_REVOKE;
+	client->rekeying = request->what == REQUEST_REKEY;
 	client->lead =
 	    client->revoking || request->at_once ? 0 : loop->conf->policy.lead;
 	(void)snprintf(client->evicted, sizeof(client->evicted), "%s",
@@ -111,6 +113,9 @@ static void
 tell_farm(struct client *client, bool done)
 {
 	struct loop *loop = client->control->loop;
+	const struct node *node = loop->rotate.node;
+	const char *cause =
+	    node->why[0] != '\0' ? node->why : "etcd has not been reached yet";
 	char why[CONF_WHY_LEN + 256];
 
 	client->wait = done ? CLIENT_NODES : CLIENT_NOT;
@@ -123,15 +128,24 @@ tell_farm(struct client *client, bool done)
 	}
 	if (!client->revoking) {
 		(void)snprintf(why, sizeof(why),
-		    "the farm's keys stay as they are: %s",
-		    loop->rotate.node->why);
+		    "the farm's keys stay as they are: %s", cause);
 		control_refuse(client, why);
 		return;
 	}
-	(void)snprintf(
-	    why, sizeof(why), FARM_MISSED "%s", loop->rotate.node->why);
+	(void)snprintf(why, sizeof(why), FARM_MISSED "%s", cause);
 	control_say_head(client, 0, true, why);
 	control_await_targets(client);
+}
+
+/* Each has a wish of its own. */
+static bool
+is_fulfilled(const struct client *client)
+{
+	const struct farm *farm = node_of(client->control)->farm;
+
+	if (client->revoking)
+		return !farm->revoking;
+	return client->rekeying ? !farm->rekey : !farm->rotate;
 }
 
 void
@@ -142,7 +156,8 @@ control_farm(struct loop *loop, bool done)
 
 	for (i = 0; loop->control != NULL && i < CONTROL_CLIENTS_MAX; i++) {
 		client = &loop->control->clients[i];
-		if (client->bev != NULL && client->wait == CLIENT_FARM)
+		if (client->bev != NULL && client->wait == CLIENT_FARM &&
+		    (!done || is_fulfilled(client)))
 			tell_farm(client, done);
 	}
 }
@@ -174,17 +189,6 @@ tell_node(struct client *client, const struct node_peer *peer, bool ok,
 	                "detail", utf8_json(detail)));
 }
 
-/* By when a node that is gone can have no key any more that opens. */
-static bool
-is_harmless(const struct loop *loop, const struct node_peer *peer)
-{
-	const struct stek_policy *policy = &loop->conf->policy;
-
-	return peer->readable &&
-	       clock_now() - peer->entry.at >
-	           policy->lead + 2 * policy->rotate + policy->tickets;
-}
-
 static void
 tell_gone(struct client *client, const struct node_peer *peer)
 {
@@ -192,7 +196,8 @@ tell_gone(struct client *client, const struct node_peer *peer)
 	bool seen = json_object_get(client->nodes, peer->name) != NULL;
 	char detail[256];
 
-	if (!client->revoking || is_harmless(loop, peer)) {
+	if (!client->revoking ||
+	    node_peer_is_harmless(loop->rotate.node, peer, 0)) {
 		if (seen)
 			tell_node(client, peer, false,
 			    "it has gone before it confirmed");
@@ -212,7 +217,7 @@ tell_gone(struct client *client, const struct node_peer *peer)
 static const char *
 why_strange(const struct client *client, const struct node_peer *peer)
 {
-	if (!peer->readable)
+	if (!peer->readable && !peer->follows)
 		return "it has another farm key than this host, and may go on "
 		       "with the revoked keys";
 	if (peer->entry.confirmed == 0 && peer->entry.has > client->version)
@@ -232,7 +237,8 @@ tell_live(struct client *client, const struct node_peer *peer)
 	} else if (strange != NULL) {
 		(void)json_object_set_new(
 		    client->nodes, peer->name, json_true());
-	} else if (peer->entry.confirmed >= client->version) {
+	} else if (node_peer_confirmed(
+	               node_of(client->control), peer, client->version)) {
 		tell_node(client, peer, true, "");
 	} else if (peer->entry.has >= client->version &&
 	           peer->entry.failed[0] != '\0') {
@@ -337,6 +343,33 @@ rekey(struct client *client)
 	}
 }
 
+/* etcd is asked until it has no such node; it may not be allowed to. */
+static void
+forget(struct client *client)
+{
+	struct node *node = node_of(client->control);
+	const struct node_peer *peer = node_peer_find(node, client->evicted);
+
+	if (node->list_why[0] != '\0')
+		control_refuse(client, node->list_why);
+	else if (peer == NULL && client->wait == CLIENT_FORGOTTEN)
+		control_end(client, json_pack("{s:b}", "done", 1));
+	else if (peer == NULL)
+		control_refuse(client,
+		    "there is no such node; \"stek status\" lists them");
+	else if (peer->live)
+		control_refuse(client, "that node is live; stop its stekd, and "
+		                       "wait until its lease has ended");
+	else if (clock_ms() - client->since >= FORGET_MS)
+		control_refuse(client,
+		    "etcd still has that node: may this host's user delete "
+		    "what is under members/?");
+	else {
+		client->wait = CLIENT_FORGOTTEN;
+		node_forget(node, client->evicted);
+	}
+}
+
 void
 control_nodes(struct loop *loop)
 {
@@ -351,6 +384,9 @@ control_nodes(struct loop *loop)
 			control_end(client, status_object(loop));
 		else if (client->wait == CLIENT_REKEY)
 			rekey(client);
+		else if (client->wait == CLIENT_FORGET ||
+		         client->wait == CLIENT_FORGOTTEN)
+			forget(client);
 		else if (client->wait == CLIENT_NODES && client->left == 0)
 			look(client);
 	}
@@ -362,18 +398,17 @@ static void
 obey_forget(struct client *client, const char *name)
 {
 	struct node *node = node_of(client->control);
-	const struct node_peer *peer = node_peer_find(node, name);
 
-	if (peer == NULL) {
-		control_refuse(client,
-		    "there is no such node; \"stek status\" lists them");
-	} else if (peer->live) {
-		control_refuse(client, "that node is live; stop its stekd, and "
-		                       "wait until its lease has ended");
-	} else {
-		node_forget(node, name);
-		control_end(client, json_pack("{s:b}", "done", 1));
+	if (!node->live) {
+		control_refuse(client, "this host is cut off from etcd; "
+		                       "nothing was changed");
+		return;
 	}
+	(void)snprintf(client->evicted, sizeof(client->evicted), "%s", name);
+	client->wait = CLIENT_FORGET;
+	client->version = UINT64_MAX;
+	node_list(node);
+	look_later(client->control);
 }
 
 bool

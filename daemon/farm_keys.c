@@ -84,15 +84,15 @@ farm_keys_decode(const struct farm_keys *keys, const uint8_t *bytes, size_t len,
 }
 
 void
-farm_keys_print(const struct farm_keys *keys, char print[FARM_PRINT_LEN])
+farm_keys_print(const uint8_t *farm_key, char print[FARM_PRINT_LEN])
 {
 	uint8_t hash[crypto_generichash_BYTES_MIN];
 
 	print[0] = '\0';
-	if (keys->next == NULL)
+	if (farm_key == NULL)
 		return;
 	(void)crypto_generichash(hash, sizeof(hash), (const uint8_t *)ABOUT,
-	    sizeof(ABOUT) - 1, keys->next, STEK_FARM_KEY_LEN);
+	    sizeof(ABOUT) - 1, farm_key, STEK_FARM_KEY_LEN);
 	(void)sodium_bin2hex(
 	    print, FARM_PRINT_LEN, hash, (FARM_PRINT_LEN - 1) / 2);
 }

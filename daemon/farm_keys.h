@@ -37,7 +37,7 @@ STEK_CHECKED enum stek_err farm_keys_decode(const struct farm_keys *,
 /* The next one is in use now, if there is one. */
 void farm_keys_move_on(struct farm_keys *);
 
-/* By which hosts can tell whether their next ones are the same; "": none. */
-void farm_keys_print(const struct farm_keys *, char print[FARM_PRINT_LEN]);
+/* By which hosts can tell whether theirs are the same; NULL: "". */
+void farm_keys_print(const uint8_t *farm_key, char print[FARM_PRINT_LEN]);
 
 #endif

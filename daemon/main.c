@@ -208,7 +208,8 @@ start(struct loop *loop)
 	loop->monitor = monitor_start(loop->conf_path, loop->conf);
 	if (loop->monitor < 0 || !write_pid(lock) ||
 	    (conf_is_shared(conf) &&
-	        !store_apart_start(&loop->apart, loop->conf_path))) {
+	        !store_apart_start(&loop->apart, loop->conf_path, conf->hash,
+	            sizeof(conf->hash)))) {
 		log_line(LOG_ERR, "cannot start", "why", strerror(errno), NULL);
 		return 1;
 	}

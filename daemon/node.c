@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <signal.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -58,11 +60,18 @@ keep_copy(struct node *node)
 		result = store_swap(&rotate->store, UINT64_MAX, bytes);
 	if (result == STORE_OK)
 		result = store_accept(&rotate->store, node->farm->set.version);
-	if (result == STORE_OK)
+	if (result == STORE_OK) {
+		node->copy_why[0] = '\0';
 		return;
+	}
 	rotate->store_errors++;
-	log_line(LOG_ERR, "cannot keep a copy of the farm's set", "why",
-	    rotate->store.why, NULL);
+	if (strcmp(node->copy_why, rotate->store.why) == 0)
+		return;
+	(void)snprintf(
+	    node->copy_why, sizeof(node->copy_why), "%s", rotate->store.why);
+	log_line(LOG_ERR,
+	    "cannot keep a copy of the farm's set; it is tried again", "why",
+	    node->copy_why, NULL);
 }
 
 /* The set, sealed, and who wrote it. */
@@ -234,10 +243,12 @@ restart_store(struct node *node)
 {
 	struct loop *loop = node->loop;
 
-	if (!store_apart_start(&loop->apart, loop->conf_path) ||
+	if (!store_apart_start(&loop->apart, loop->conf_path, loop->conf->hash,
+	        sizeof(loop->conf->hash)) ||
 	    !store_apart_attach(&loop->apart, loop->base, &node_told, node)) {
-		log_line(LOG_ERR, "cannot start stek-etcd", "why",
-		    strerror(errno), NULL);
+		log_line(LOG_ERR, "cannot start stek-etcd; it is tried again",
+		    "why", strerror(errno), NULL);
+		store_apart_stop(&loop->apart);
 		return;
 	}
 	/* It knows nothing of this node's entry yet. */
@@ -265,10 +276,17 @@ on_pulse(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (node->live && clock_ran() - node->farm->contact > SILENCE)
+	if (node->live && clock_ran() - node->farm->contact > SILENCE) {
 		node_told.state(node, STORE_STALE, false, SILENT_TEXT);
+		node->loop->apart.broken = true;
+	}
+	/* Its end is told, and another one is started. */
+	if (node->loop->apart.broken && node->loop->apart.pid > 0)
+		(void)kill(node->loop->apart.pid, SIGKILL);
 	if (node->loop->apart.fd < 0)
 		restart_store(node);
+	if (node->copy_why[0] != '\0')
+		keep_copy(node);
 	node_settled(node);
 	if (!node->late && clock_ran() - node->began > PATIENCE)
 		be_late(node);
@@ -290,6 +308,9 @@ node_revoke(struct node *node, const uint8_t *name)
 	struct farm_event event = {.what = FARM_DO_REVOKE, .name = name};
 
 	node_step(node, &event);
+	/* Until the farm has it, no restart is to bring the key back. */
+	if (node->farm->revoking)
+		node_revoked_keep(node);
 }
 
 void

@@ -22,6 +22,7 @@ struct node_peer {
 	char name[CONF_NODE_MAX + 1];
 	bool live; /* it has a lease */
 	bool readable; /* of the same farm key, so that there is an entry */
+	bool follows; /* it is not, but has this farm key as its next one */
 	struct entry entry;
 };
 
@@ -34,6 +35,7 @@ struct node {
 	bool live; /* in step with etcd */
 	bool garbage; /* what is in the store cannot be used */
 	char why[CONF_WHY_LEN]; /* it is not live, or cannot be used */
+	char copy_why[CONF_WHY_LEN]; /* this host's copy is not the set */
 	char untold[CONF_WHY_LEN]; /* why this node's entry is not there */
 	enum store_rights rights; /* of this node, in etcd */
 	char writer[CONF_NODE_MAX + 1]; /* of the set, or "" */
@@ -106,14 +108,28 @@ STEK_CHECKED bool node_peers_take(
 void node_peers_free(struct node *);
 const struct node_peer *node_peer_find(const struct node *, const char *name);
 
+/*
+ * Has it what this node has, or a version before that from `since` on?  Of a
+ * version that this node does not know it is not believed.
+ */
+bool node_peer_confirmed(
+    const struct node *, const struct node_peer *, uint64_t since);
+
+/*
+ * Has it been silent for so long, and `more` seconds, that the keys that it
+ * may have are dead, by its own clock too?
+ */
+bool node_peer_is_harmless(
+    const struct node *, const struct node_peer *, int64_t more);
+
 /* Nodes whose keys are dead since long are forgotten. */
 void node_peers_tidy(struct node *);
 
 /*
- * Has each live node confirmed the version?  If not, node->waits says whose
+ * Has each live node confirmed the set?  If not, node->waits says whose
  * confirmation is missing.
  */
-STEK_CHECKED bool node_peers_confirmed(struct node *, uint64_t version);
+STEK_CHECKED bool node_peers_confirmed(struct node *);
 
 /* node_peer.c: what this node has to say; false: nothing new. */
 STEK_CHECKED bool node_describe(struct node *, struct entry *);

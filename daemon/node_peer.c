@@ -11,6 +11,7 @@
 
 #define WAITS_NAMES 3
 #define DAY         INT64_C(86400)
+#define CLOCK_RIGHT 60 /* s */
 
 void
 node_peers_free(struct node *node)
@@ -20,15 +21,24 @@ node_peers_free(struct node *node)
 	node->count = 0;
 }
 
-/* Keys of it can be of no more use, nor is what it says, for a day. */
+/* Its clock was right when it was heard last, so it is when keys die there. */
 static bool
-is_of_the_past(const struct node *node, const struct node_peer *peer)
+had_right_clock(const struct node_peer *peer)
+{
+	return peer->entry.offset_known && peer->entry.offset <= CLOCK_RIGHT &&
+	       peer->entry.offset >= -CLOCK_RIGHT;
+}
+
+bool
+node_peer_is_harmless(
+    const struct node *node, const struct node_peer *peer, int64_t more)
 {
 	const struct stek_policy *policy = &node->loop->conf->policy;
 
-	return !peer->live && peer->readable &&
+	return !peer->live && peer->readable && had_right_clock(peer) &&
 	       clock_now() - peer->entry.at >
-	           DAY + policy->lead + 2 * policy->rotate + policy->tickets;
+	           policy->lead + 2 * policy->rotate + policy->tickets +
+	               CLOCK_RIGHT + more;
 }
 
 void
@@ -39,7 +49,7 @@ node_peers_tidy(struct node *node)
 	if (farm_trouble(node->farm) != NULL)
 		return;
 	for (i = 0; i < node->count; i++) {
-		if (!is_of_the_past(node, &node->peers[i]))
+		if (!node_peer_is_harmless(node, &node->peers[i], DAY))
 			continue;
 		log_line(LOG_INFO, "a node that was gone for long is forgotten",
 		    "node", node->peers[i].name, NULL);
@@ -65,6 +75,26 @@ look_for_namesake(struct node *node)
 	node->namesake = other;
 }
 
+/*
+ * The farm has gone on to another farm key, of which the node has said that it
+ * has it: it will be heard again, so what it said before is true until then.
+ */
+static void
+look_back(const struct node *node, struct node_peer *peer)
+{
+	const struct node_peer *before = node_peer_find(node, peer->name);
+	char print[FARM_PRINT_LEN];
+
+	farm_keys_print(node->rotate->farm_keys.now, print);
+	if (before == NULL || !before->live || !peer->live ||
+	    !(before->readable || before->follows) ||
+	    strcmp(before->entry.next, print) != 0)
+		return;
+	peer->entry = before->entry;
+	peer->entry.confirmed = 0;
+	peer->follows = true;
+}
+
 bool
 node_peers_take(struct node *node, const struct store_node *nodes, size_t count)
 {
@@ -83,6 +113,8 @@ node_peers_take(struct node *node, const struct store_node *nodes, size_t count)
 		peer->live = nodes[i].live;
 		peer->readable = entry_open(nodes[i].entry, nodes[i].len, farm,
 		    peer->name, rotate->farm_keys.now, &peer->entry);
+		if (!peer->readable)
+			look_back(node, peer);
 	}
 	node_peers_free(node);
 	node->peers = peers;
@@ -102,37 +134,48 @@ node_peer_find(const struct node *node, const char *name)
 	return NULL;
 }
 
-static bool
-has_confirmed(
-    const struct node *node, const struct node_peer *peer, uint64_t version)
+bool
+node_peer_confirmed(
+    const struct node *node, const struct node_peer *peer, uint64_t since)
 {
+	uint64_t version = node->farm->set.version;
+
 	/* Of itself it knows better than the store. */
 	if (strcmp(peer->name, node->loop->conf->node) == 0)
-		return node->told.confirmed >= version;
+		return node->told.confirmed >= since;
 	/*
 	 * After etcd has gone back there may be two sets of one version; and
-	 * who has a higher one, which it is to put back, lacks the held key.
+	 * who has a higher one, which it is to put back, lacks what is new.
 	 */
-	return peer->entry.confirmed == version &&
-	       peer->entry.print == node->told.print;
+	if (peer->entry.confirmed == version)
+		return peer->entry.print == node->told.print;
+	return peer->readable && peer->entry.confirmed >= since &&
+	       peer->entry.confirmed < version;
+}
+
+/* Who gets no keys: a stranger, and who has had a higher version. */
+static bool
+is_waited_for(const struct node *node, const struct node_peer *peer)
+{
+	if (!peer->live || peer->follows)
+		return peer->live;
+	return peer->readable &&
+	       (peer->entry.confirmed > 0 ||
+	           peer->entry.has <= node->farm->set.version);
 }
 
 bool
-node_peers_confirmed(struct node *node, uint64_t version)
+node_peers_confirmed(struct node *node)
 {
+	uint64_t version = node->farm->set.version;
 	size_t i, used = 0, missing = 0, room = sizeof(node->waits);
 	const struct node_peer *peer;
 
 	node->waits[0] = '\0';
 	for (i = 0; i < node->count; i++) {
 		peer = &node->peers[i];
-		/*
-		 * Who gets no keys is not waited for: a stranger, and a host
-		 * that has had a higher version than the farm's.
-		 */
-		if (!peer->live || !peer->readable ||
-		    (peer->entry.confirmed == 0 && peer->entry.has > version) ||
-		    has_confirmed(node, peer, version))
+		if (!is_waited_for(node, peer) ||
+		    node_peer_confirmed(node, peer, version))
 			continue;
 		if (missing++ < WAITS_NAMES)
 			used += (size_t)snprintf(node->waits + used,
@@ -199,7 +242,7 @@ node_describe(struct node *node, struct entry *entry)
 	entry->offset_known = node->offset_known;
 	list_failed(loop, entry->failed, sizeof(entry->failed));
 	(void)snprintf(entry->stek, sizeof(entry->stek), "%s", STEK_VERSION);
-	farm_keys_print(&node->rotate->farm_keys, entry->next);
+	farm_keys_print(node->rotate->farm_keys.next, entry->next);
 	entry->instance = node->instance;
 	entry->at = node->told.at;
 	if (memcmp(entry, &node->told, sizeof(*entry)) == 0)

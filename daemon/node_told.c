@@ -90,8 +90,7 @@ answer_farm(struct node *node, bool known)
 	/* Or it was asked for by stek(1): the sooner the held key may seal. */
 	if (node->asked || held_key(&node->farm->set) != NULL) {
 		node->asked = false;
-		event.yes = known &&
-		            node_peers_confirmed(node, node->farm->set.version);
+		event.yes = known && node_peers_confirmed(node);
 		node_step(node, &event);
 	}
 }
@@ -105,6 +104,9 @@ node_store_gone(struct node *node, const char *how)
 	    "the process that talks to etcd (stek-etcd) %.200s; another one is "
 	    "started",
 	    how);
+	/* It may have said why before it ended. */
+	if (!node->live && node->why[0] != '\0')
+		(void)snprintf(why, sizeof(why), "%s", node->why);
 	store_apart_stop(&node->loop->apart);
 	node_told.state(node, STORE_STALE, false, why);
 	if (node->farm->swap == FARM_SWAPPING)

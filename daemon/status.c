@@ -178,15 +178,18 @@ etcd_object(const struct node *node)
 }
 
 static json_t *
-peer_object(const struct node_peer *peer)
+peer_object(const struct node *node, const struct node_peer *peer)
 {
 	const struct entry *entry = &peer->entry;
 
-	return json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:o, s:b, s:s, s:s}",
-	    "name", peer->name, "live", (int)peer->live, "readable",
-	    (int)peer->readable, "has", (json_int_t)entry->has, "confirmed",
-	    (json_int_t)entry->confirmed, "said", (json_int_t)entry->at,
-	    "offset",
+	return json_pack(
+	    "{s:s, s:b, s:b, s:I, s:I, s:b, s:I, s:o, s:b, s:s, s:s}", "name",
+	    peer->name, "live", (int)peer->live, "readable",
+	    (int)(peer->readable || peer->follows), "has",
+	    (json_int_t)entry->has, "confirmed", (json_int_t)entry->confirmed,
+	    "same",
+	    (int)node_peer_confirmed(node, peer, node->farm->set.version),
+	    "said", (json_int_t)entry->at, "offset",
 	    entry->offset_known ? json_integer(entry->offset) : json_null(),
 	    "stale", (int)entry->stale, "failed", entry->failed, "stek",
 	    entry->stek);
@@ -202,12 +205,14 @@ add_farm(json_t *status, const struct node *node)
 
 	for (i = 0; i < node->count; i++)
 		(void)json_array_append_new(
-		    nodes, peer_object(&node->peers[i]));
+		    nodes, peer_object(node, &node->peers[i]));
 	(void)json_object_set_new(status, "node", json_string(conf->node));
 	(void)json_object_set_new(status, "node_error",
 	    node->namesake ? json_string("another host of the farm has this "
 	                                 "node's name; give each its own")
 	                   : json_null());
+	(void)json_object_set_new(
+	    status, "copy_error", text_or_null(node->copy_why));
 	(void)json_object_set_new(status, "nodes", nodes);
 	(void)json_object_set_new(
 	    status, "nodes_error", text_or_null(node->list_why));

@@ -14,6 +14,7 @@
 
 #define BUFFER_BYTES (1024 * 1024)
 #define NODES_MAX    100000
+#define HASH_MAX     64
 #define CLOCK_MAX    INT64_C(253402300799) /* the year 9999 */
 
 /* Where it is, seen from the folder of this program: installed, or built. */
@@ -22,17 +23,21 @@ static const char *const places[] = {
 
 /* In the child. */
 static void
-become_store(int fd, const char *conf_path)
+become_store(int fd, const char *conf_path, const uint8_t *hash, size_t len)
 {
 	char self[4096], path[4096 + 32], home[] = "PATH=/usr/bin:/bin";
-	char *argv[] = {path, NULL, NULL}, *env[] = {home, NULL};
-	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *argv[] = {path, NULL, NULL, NULL}, *env[] = {home, NULL};
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char hex[2 * HASH_MAX + 1] = "";
 	size_t i;
 
+	for (i = 0; i < len && i < HASH_MAX; i++)
+		(void)snprintf(hex + 2 * i, 3, "%02x", hash[i]);
 	argv[1] = strdup(conf_path);
-	if (len < 0 || argv[1] == NULL || dup2(fd, STDIN_FILENO) < 0)
+	argv[2] = hex;
+	if (n < 0 || argv[1] == NULL || dup2(fd, STDIN_FILENO) < 0)
 		_exit(126);
-	self[len] = '\0';
+	self[n] = '\0';
 	*strrchr(self, '/') = '\0';
 	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		(void)snprintf(path, sizeof(path), "%s/%s", self, places[i]);
@@ -42,7 +47,8 @@ become_store(int fd, const char *conf_path)
 }
 
 bool
-store_apart_start(struct store_apart *apart, const char *conf_path)
+store_apart_start(struct store_apart *apart, const char *conf_path,
+    const uint8_t *hash, size_t hash_len)
 {
 	int fds[2], size = BUFFER_BYTES, i;
 
@@ -53,9 +59,10 @@ store_apart_start(struct store_apart *apart, const char *conf_path)
 		        sizeof(size)) < 0)
 			(void)setsockopt(
 			    fds[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	apart->broken = false;
 	apart->pid = fork();
 	if (apart->pid == 0)
-		become_store(fds[1], conf_path);
+		become_store(fds[1], conf_path, hash, hash_len);
 	(void)close(fds[1]);
 	apart->fd = fds[0];
 	return apart->pid > 0;

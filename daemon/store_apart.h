@@ -27,10 +27,11 @@ struct store_apart {
 };
 
 /*
- * Start stek-etcd, which reads the same configuration and becomes its user by
- * itself.  False with errno.
+ * Start stek-etcd, which reads the same configuration, if its hash is the same,
+ * and becomes its user by itself.  False with errno.
  */
-bool store_apart_start(struct store_apart *, const char *conf_path);
+bool store_apart_start(struct store_apart *, const char *conf_path,
+    const uint8_t *hash, size_t hash_len);
 
 /* From now on it is told of what the store says.  False: no memory. */
 bool store_apart_attach(struct store_apart *, struct event_base *,

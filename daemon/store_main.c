@@ -4,9 +4,9 @@
  * speaks HTTP/2 and TLS with a network has no key in its memory and no
  * privilege: what passes through it was sealed before.
  *
- *	stek-etcd FILE
+ *	stek-etcd FILE HASH
  *
- * FILE is the configuration; standard input is a socket on which it is told
+ * FILE is the configuration, as stekd has read it: of this hash; standard input is a socket on which it is told
  * what to do, and tells what etcd says (store_wire.h).
  *
  * Never here: keys in clear; what any bytes mean.
@@ -15,6 +15,7 @@
  */
 #include <errno.h>
 #include <event2/event.h>
+#include <poll.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@
 
 #define BATCH_MAX    (32 * 1024)
 #define PASSWORD_MAX 512
+#define AGAIN_MS     10000 /* until it is tried again */
 
 struct apart {
 	int fd;
@@ -262,19 +264,53 @@ serve(int fd, const struct conf *conf)
 	stek_file_free((uint8_t *)apart.password);
 }
 
+/* What stekd goes by, or NULL. */
+static struct conf *
+load(const char *path, const char *hash, char why[CONF_WHY_LEN])
+{
+	struct conf *conf = conf_load(path, why);
+	char hex[2 * CONF_HASH_LEN + 1];
+
+	if (conf == NULL)
+		return NULL;
+	(void)sodium_bin2hex(hex, sizeof(hex), conf->hash, sizeof(conf->hash));
+	if (strcmp(hex, hash) == 0)
+		return conf;
+	(void)snprintf(why, CONF_WHY_LEN,
+	    "%.300s has changed since stekd read it, so its part that talks "
+	    "to etcd cannot be started again; restart stekd, or put the file "
+	    "back",
+	    path);
+	conf_free(conf);
+	return NULL;
+}
+
+/* Until it may be otherwise, or nobody is there to be told. */
+static void
+tell_why(int fd, const char *why)
+{
+	struct apart apart = {.fd = fd};
+	struct pollfd pfd = {.fd = fd, .events = POLLRDHUP};
+
+	on_state(&apart, STORE_STALE, false, why);
+	(void)poll(&pfd, 1, AGAIN_MS);
+}
+
 int
 main(int argc, char **argv)
 {
 	char why[CONF_WHY_LEN];
 	struct conf *conf;
 
-	if (argc != 2 || sodium_init() < 0)
+	if (argc != 3 || sodium_init() < 0)
 		return 2;
 	(void)signal(SIGHUP, SIG_IGN);
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGTERM, SIG_IGN);
 	(void)signal(SIGPIPE, SIG_IGN);
-	conf = conf_load(argv[1], why);
+	conf = load(argv[1], argv[2], why);
+	if (conf == NULL)
+		tell_why(STDIN_FILENO, why);
 	/* Only what the daemon's own user may read is read from here on. */
 	if (conf == NULL || !conf_is_shared(conf) ||
 	    !privilege_drop(conf->uid, conf->gid))

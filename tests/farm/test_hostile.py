@@ -310,21 +310,72 @@ def test_who_is_cut_off_for_too_long_uses_no_keys(farm):
     farm.wait(has_keys, "it has keys again")
 
 
-def test_what_talks_to_etcd_is_killed(farm):
-    """It has no key, and stekd starts another."""
-    stekd = farm.hosts[0].stekd
+def send_etcd_part(stekd, number):
+    """A signal to the process that talks to etcd for it."""
     with open(f"/proc/{stekd.child.pid}/task/{stekd.child.pid}/children",
               encoding="ascii") as file:
         children = file.read().split()
     for pid in children:
         with open(f"/proc/{pid}/comm", encoding="ascii") as file:
             if file.read().strip() == "stek-etcd":
-                os.kill(int(pid), signal.SIGKILL)
+                os.kill(int(pid), number)
+
+
+def test_what_talks_to_etcd_is_killed(farm):
+    """It has no key, and stekd starts another."""
+    stekd = farm.hosts[0].stekd
+    send_etcd_part(stekd, signal.SIGKILL)
     farm.wait(lambda: "stek-etcd) killed by signal 9" in error(farm.hosts[0]),
               "status says so")
     farm.wait(lambda: stekd.status()["store"]["state"] == "live",
               "it is live again")
     farm.hosts[1].stekd.stek("rotate", "--now")     # which waits for all
+
+
+def test_what_talks_to_etcd_hangs_and_another_is_started(farm):
+    stekd = farm.hosts[0].stekd
+    send_etcd_part(stekd, signal.SIGSTOP)
+    farm.wait(lambda: stekd.status()["store"]["state"] == "cut off",
+              "it is missed", 20)
+    farm.wait(lambda: stekd.status()["store"]["state"] == "live",
+              "it is live again", 20)
+    farm.hosts[1].stekd.stek("rotate", "--now")
+
+
+def test_a_changed_configuration_is_not_taken_by_a_part_alone(farm):
+    """Which would talk to another etcd than the rest of stekd means."""
+    stekd = farm.hosts[0].stekd
+    with open(stekd.conf, encoding="ascii") as file:
+        text = file.read()
+    with open(stekd.conf, "w", encoding="ascii") as file:
+        file.write(text.replace('store = "etcd:', 'store = "etcd:https://'
+                                '127.0.0.1:1,'))
+    try:
+        send_etcd_part(stekd, signal.SIGKILL)
+        farm.wait(lambda: "has changed since stekd read it"
+                  in error(farm.hosts[0]), "status says so")
+        assert stekd.status()["store"]["state"] == "cut off"
+    finally:
+        with open(stekd.conf, "w", encoding="ascii") as file:
+            file.write(text)
+    farm.wait(lambda: stekd.status()["store"]["state"] == "live",
+              "it is live with the file as it was", 40)
+
+
+def test_a_copy_that_cannot_be_kept_is_told_and_kept_later(farm):
+    stekd = farm.hosts[0].stekd
+    path = os.path.join(stekd.state, "example.set")
+    os.remove(path)
+    os.mkdir(path)
+    try:
+        done = stekd.stek("rotate", "--now", check=False)
+        assert done.returncode == 1
+        assert "could not keep a copy" in done.stdout + done.stderr
+        assert stekd.status()["copy_error"]
+    finally:
+        os.rmdir(path)
+    farm.wait(lambda: not stekd.status()["copy_error"], "it is kept")
+    assert os.path.isfile(path)
 
 
 def test_two_hosts_of_one_name_are_told(farm):

@@ -155,6 +155,7 @@ parse(struct ask *ask, const char *line, size_t len)
 		return answer;
 	(void)snprintf(
 	    ask->why, sizeof(ask->why), "%.400s", ask_text(answer, "error"));
+	ask->ended = true;
 	json_decref(answer);
 	return NULL;
 }

@@ -21,6 +21,7 @@ struct ask {
 	char *buf;	/* received, and not yet taken as answers */
 	size_t len;
 	size_t size;
+	bool ended;	/* stekd has said that it is not done, and why */
 	char why[ASK_WHY_LEN];
 };
 

@@ -100,6 +100,8 @@ static int
 give_up(const struct ask *ask, json_int_t targets, json_int_t heard)
 {
 	say_error("%s", ask->why);
+	if (ask->ended)
+		return CLI_FAILED;
 	if (targets > heard)
 		say_error("the change was made, but %" JSON_INTEGER_FORMAT
 		          " of %" JSON_INTEGER_FORMAT

@@ -112,6 +112,28 @@ take_user(const char *path, struct conf *conf)
 	conf->gid = pw->pw_gid;
 }
 
+/* The farm key that is to follow, or has. */
+static void
+check_next(struct check *check, const struct farm *farm)
+{
+	char path[PATH_MAX];
+
+	farm_keys_next_from(farm->conf, path, sizeof(path));
+	if (farm->keys.next_why[0] != '\0')
+		check_say(check, CHECK_FAIL, path, "mend or remove it",
+		    "the next farm key cannot be used: %s",
+		    farm->keys.next_why);
+	else if (farm->moved)
+		check_say(check, CHECK_WARN, path,
+		    "stek rekey --finish, once it is so on all hosts",
+		    "it is the farm key in use, and stands in the place of the "
+		    "next one still");
+	else if (farm->keys.next != NULL)
+		check_say(check, CHECK_NOTE, path, "",
+		    "there is a next farm key, which \"stek rekey\" goes "
+		    "over to");
+}
+
 static void
 check_all(struct check *check, struct farm *farm)
 {
@@ -122,6 +144,7 @@ check_all(struct check *check, struct farm *farm)
 		set = farm->set;
 	else if (farm->keys.now != NULL)
 		check_say(check, CHECK_FAIL, "store", "", "%s", farm->why);
+	check_next(check, farm);
 	if (set != NULL)
 		check_keys(check, set);
 	check_places(check, set);

@@ -81,18 +81,45 @@ check_secret(struct check *check, const char *path)
 		    "stekd's user %s can read it, others cannot", conf->user);
 }
 
+static void
+check_public(struct check *check, const char *path)
+{
+	struct stat st;
+
+	if (path[0] == '\0')
+		return;
+	if (stat(path, &st) < 0)
+		check_say(check, CHECK_FAIL, path, "", "%s", strerror(errno));
+	else if (!place_readable(&st, check->conf->uid, check->conf->gid))
+		check_say(check, CHECK_FAIL, path, "chmod 0644 it",
+		    "stekd's user %s cannot read it (uid %u, mode %04o)",
+		    check->conf->user, (unsigned int)st.st_uid,
+		    (unsigned int)st.st_mode & 07777);
+}
+
 void
 check_etcd(struct check *check)
 {
 	if (!conf_is_shared(check->conf))
 		return;
 	check_endpoints(check);
+	check_public(check, check->conf->etcd.ca);
+	check_public(check, check->conf->etcd.cert);
 	check_secret(check, check->conf->etcd.key);
 	check_secret(check, check->conf->etcd.password);
 }
 
+/* What is in etcd is not of this host's farm key: then who is the stranger? */
+static bool
+is_stranger(const json_t *status)
+{
+	return strcmp(ask_text(json_object_get(status, "store"), "state"),
+	           "failing") == 0;
+}
+
 static void
-check_node(struct check *check, const json_t *node, json_int_t version)
+check_node(
+    struct check *check, const json_t *node, json_int_t version, bool stranger)
 {
 	const char *name = ask_text(node, "name");
 	json_int_t offset = ask_number(node, "offset", 0);
@@ -101,6 +128,14 @@ check_node(struct check *check, const json_t *node, json_int_t version)
 		check_say(check, CHECK_WARN, name,
 		    "start its stekd, or \"stek forget\" it",
 		    "the node is gone: a revocation does not reach it");
+	else if (!json_is_true(json_object_get(node, "readable")) && stranger)
+		check_say(check, CHECK_FAIL, "farm key",
+		    "compare it with the other hosts', and copy theirs if it "
+		    "is "
+		    "another",
+		    "what node %s says is not of this host's farm key, nor is "
+		    "what is in etcd",
+		    name);
 	else if (!json_is_true(json_object_get(node, "readable")))
 		check_say(check, CHECK_WARN, name,
 		    "give it this farm's key, or take it out of etcd's users",
@@ -135,8 +170,8 @@ check_nodes(struct check *check, const json_t *status)
 	if (strcmp(rights, "none needed") == 0)
 		check_say(check, CHECK_WARN, "etcd",
 		    "add users and roles, then \"etcdctl auth enable\"",
-		    "its authentication is off: who reaches it can delete the "
-		    "farm's keys there");
+		    "its authentication is off (as of ten minutes ago, at "
+		    "most): who reaches it can delete the farm's keys there");
 	else if (strcmp(rights, "everything") == 0)
 		check_say(check, CHECK_WARN, "etcd",
 		    "give it a role for its prefix alone (stek.conf(5))",
@@ -147,7 +182,7 @@ check_nodes(struct check *check, const json_t *status)
 		    "there");
 	for (i = 0; i < json_array_size(nodes); i++)
 		check_node(check, json_array_get(nodes, i),
-		    ask_number(status, "version", 0));
+		    ask_number(status, "version", 0), is_stranger(status));
 	if (ask_text(status, "nodes_error")[0] != '\0')
 		check_say(check, CHECK_WARN, "nodes", "",
 		    "they could not be asked for: %s",

@@ -198,6 +198,9 @@ check_control(struct check *check)
 		    "stekd's control socket needs it: %s", strerror(errno));
 	else
 		check_above(check, path, safe_above(path, why), why);
+	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		check_say(check, CHECK_FAIL, path, "remove it",
+		    "what is there is no socket, so stekd cannot start");
 }
 
 void

@@ -38,9 +38,12 @@ check_folder(struct check *check, const struct conf_target *target)
 	else
 		place_folder(target->path, folder);
 	if (stat(folder, &st) < 0) {
-		/* A folder of key files is stekd's to make. */
-		if (is_folder(target) && errno == ENOENT)
-			return true;
+		/* A folder of key files is stekd's to make, in one that is. */
+		if (is_folder(target) && errno == ENOENT) {
+			place_folder(target->path, folder);
+			if (stat(folder, &st) == 0)
+				return true;
+		}
 		check_say(check, CHECK_FAIL, target->name,
 		    "make it, for root alone to write to", "the folder %s: %s",
 		    folder, strerror(errno));

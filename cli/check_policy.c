@@ -148,6 +148,10 @@ check_verify(struct check *check, const struct conf_target *target)
 		check_say(check, CHECK_NOTE, target->name, "",
 		    "it has no verify; its server's tickets would not tell "
 		    "their key");
+	else if ((target->format->flags & FORMAT_RING) != 0)
+		check_say(check, CHECK_NOTE, target->name, "",
+		    "it has no verify; with one it would be proven that the "
+		    "ring's server uses it, unless that is on GnuTLS");
 	else
 		check_say(check, CHECK_WARN, target->name,
 		    "verify = \"ADDRESS:PORT\" of its server",

@@ -20,9 +20,9 @@ verb_forget(const struct cli *cli, int argc, char **argv)
 
 	if (argc != 2)
 		return say_usage("forget needs the name of a node");
-	if (!farm_open(&farm, cli))
+	if (!farm_open_stekd(&farm, cli))
 		return CLI_FAILED;
-	answer = ask_once(farm.conf->control,
+	answer = ask_once(farm.control,
 	    json_pack("{s:s, s:s}", "do", "forget", "node", argv[1]), why);
 	farm_close(&farm);
 	if (answer == NULL) {

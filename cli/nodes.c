@@ -26,7 +26,7 @@ state_of(const json_t *node, json_int_t version)
 		return "stranger";
 	if (is_true(node, "stale"))
 		return "stale";
-	if (ask_text(node, "failed")[0] != '\0')
+	if (ask_text(node, "failed")[0] != '\0' || is_true(node, "unkept"))
 		return "failing";
 	if (ask_number(node, "confirmed", 0) > version)
 		return "ahead";
@@ -55,6 +55,8 @@ put_note(const json_t *node, const char *state, int64_t now)
 		(void)printf("  targets that fail: ");
 		say_clean(ask_text(node, "failed"));
 	}
+	if (is_true(node, "unkept"))
+		(void)printf("  cannot keep a copy of the keys");
 	if (is_skewed(node))
 		(void)printf("  its clock is off");
 }

@@ -87,7 +87,13 @@ finish(struct farm *farm)
 		say_error("%s", farm->why);
 		return CLI_FAILED;
 	}
-	if (farm->keys.next != NULL) {
+	if (!farm->moved && farm->keys.next == NULL) {
+		say_error("%s: it is no other than the farm key in use; "
+		          "nothing was changed",
+		    path);
+		return CLI_FAILED;
+	}
+	if (!farm->moved) {
 		say_error("this host's set is sealed with the old farm key "
 		          "still; \"stek rekey\" first.  Nothing was changed");
 		return CLI_FAILED;
@@ -120,7 +126,7 @@ run(struct farm *farm, const struct options *opt)
 	if (opt->evict != NULL)
 		(void)json_object_set_new(
 		    request, "node", json_string(opt->evict));
-	return change_run(farm->conf->control, request, opt->timeout);
+	return change_run(farm->control, request, opt->timeout);
 }
 
 int

@@ -96,7 +96,7 @@ leave_scope(struct farm *farm, char prefix[STEK_NAME_HEX])
 	const char *scope;
 	size_t i, key;
 
-	if (scoped == NULL || !farm_read(farm) ||
+	if (scoped == NULL || farm->conf == NULL || !farm_read(farm) ||
 	    count_matches(farm->set, prefix, &key) > 0)
 		goto out;
 	for (i = 0; i < farm->conf->count; i++) {
@@ -125,8 +125,8 @@ complete(struct farm *farm, char prefix[STEK_NAME_HEX])
 	leave_scope(farm, prefix);
 	if (strlen(prefix) == NAME_HEX)
 		return true;
-	status = ask_once(
-	    farm->conf->control, json_pack("{s:s}", "do", "status"), why);
+	status =
+	    ask_once(farm->control, json_pack("{s:s}", "do", "status"), why);
 	if (status == NULL)
 		say_error("%s", why);
 	else
@@ -138,7 +138,7 @@ complete(struct farm *farm, char prefix[STEK_NAME_HEX])
 static int
 run(struct farm *farm, struct options *opt)
 {
-	const char *socket = farm->conf->control;
+	const char *socket = farm->control;
 
 	if (opt->all)
 		return change_run(socket,
@@ -177,7 +177,7 @@ verb_revoke(const struct cli *cli, int argc, char **argv)
 	if (optind != argc || opt.all == (opt.prefix[0] != '\0'))
 		return say_usage("revoke needs --all or --key NAME, one of "
 		                 "them");
-	if (!farm_open(&farm, cli))
+	if (!farm_open_stekd(&farm, cli))
 		return CLI_FAILED;
 	status = run(&farm, &opt);
 	farm_close(&farm);

@@ -35,9 +35,9 @@ verb_rotate(const struct cli *cli, int argc, char **argv)
 	if (optind != argc)
 		return say_usage(
 		    "rotate takes no argument, found \"%s\"", argv[optind]);
-	if (!farm_open(&farm, cli))
+	if (!farm_open_stekd(&farm, cli))
 		return CLI_FAILED;
-	status = change_run(farm.conf->control,
+	status = change_run(farm.control,
 	    json_pack("{s:s, s:b}", "do", "rotate", "now", now), timeout);
 	farm_close(&farm);
 	return status;

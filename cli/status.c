@@ -303,6 +303,8 @@ put_json(json_t *json)
 static void
 put_store_alone(struct farm *farm)
 {
+	if (farm->conf == NULL)
+		return;
 	if (!farm_read(farm)) {
 		say_error("%s", farm->why);
 		return;
@@ -318,8 +320,8 @@ static int
 run(struct farm *farm, bool json)
 {
 	char why[ASK_WHY_LEN];
-	json_t *status = ask_once(
-	    farm->conf->control, json_pack("{s:s}", "do", "status"), why);
+	json_t *status =
+	    ask_once(farm->control, json_pack("{s:s}", "do", "status"), why);
 	bool good;
 
 	if (status == NULL) {
@@ -332,7 +334,7 @@ run(struct farm *farm, bool json)
 		(void)say_flush();
 		return CLI_FAILED;
 	}
-	good = is_good(status);
+	good = is_good(status) && farm->conf != NULL;
 	if (json)
 		good &= put_json(json_incref(status));
 	else
@@ -350,8 +352,13 @@ verb_status(const struct cli *cli, int argc, char **argv)
 
 	if (!cli_take_json("status", argc, argv, &json))
 		return CLI_USAGE;
-	if (!farm_open(&farm, cli))
+	if (!farm_open_stekd(&farm, cli)) {
+		if (json)
+			(void)put_json(json_pack("{s:b, s:o}", "done", 0,
+			    "error", utf8_json(farm.why)));
+		(void)say_flush();
 		return CLI_FAILED;
+	}
 	status = run(&farm, json);
 	farm_close(&farm);
 	return status;

@@ -25,6 +25,7 @@
 #include "conf_check.h"
 
 #define CONF_BYTES_MAX (1024 * 1024)
+#define CONTROL        "/run/stek/control"
 
 /* libconfuse's error callback takes no argument of ours. */
 static char *why_now;
@@ -134,7 +135,7 @@ static cfg_opt_t opts[] = {
     CFG_STR("farm_key", "/etc/stek/farm.key", CFGF_NONE),
     CFG_STR("farm_key_next", "", CFGF_NONE),
     CFG_STR("user", "_stek", CFGF_NONE),
-    CFG_STR("control", "/run/stek/control", CFGF_NONE),
+    CFG_STR("control", CONTROL, CFGF_NONE),
     CFG_STR("metrics", "", CFGF_NONE),
     CFG_BOOL("mint", cfg_true, CFGF_NONE),
     CFG_STR_LIST("allow", no_list, CFGF_NONE),
@@ -335,6 +336,52 @@ void
 conf_set_path(const struct conf *conf, char *path, size_t size)
 {
 	(void)snprintf(path, size, "%s/%s.set", conf->store_dir, conf->farm);
+}
+
+void
+conf_revoked_path(const struct conf *conf, char *path, size_t size)
+{
+	(void)snprintf(
+	    path, size, "%s/%s.revoked", conf->store_dir, conf->farm);
+}
+
+/* The value of a line control = "...", by which all went well before. */
+static char *
+scan_control(const char *text)
+{
+	const char *line, *end;
+
+	for (line = text; *line != '\0'; line += strcspn(line, "\n")) {
+		line += strspn(line, " \t\n");
+		if (strncmp(line, "control", 7) != 0)
+			continue;
+		line += 7 + strspn(line + 7, " \t=");
+		end = *line == '"' ? strpbrk(line + 1, "\"\n") : NULL;
+		if (end != NULL && *end == '"')
+			return strndup(line + 1, (size_t)(end - line) - 1);
+	}
+	return NULL;
+}
+
+char *
+conf_find_control(const char *path)
+{
+	char reason[CONF_WHY_LEN], *text, *control = NULL;
+	uint8_t hash[CONF_HASH_LEN];
+	struct stat st;
+
+	why_now = reason;
+	text = read_text(path, hash);
+	why_now = NULL;
+	if (text != NULL)
+		control = scan_control(text);
+	free(text);
+	if (control == NULL)
+		control = strdup(CONTROL);
+	if (control != NULL && stat(control, &st) == 0 && S_ISSOCK(st.st_mode))
+		return control;
+	free(control);
+	return NULL;
 }
 
 void

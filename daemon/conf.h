@@ -13,6 +13,7 @@
 #include <formats/format.h>
 #include <stek.h>
 
+#define CONF_REVOKED_MAX 64
 #define CONF_DEFAULT     "/etc/stek/stek.conf"
 #define CONF_HASH_LEN    32
 #define CONF_WHY_LEN     1024
@@ -85,6 +86,19 @@ bool conf_is_shared(const struct conf *);
 
 /* "dir:/var/lib/stek" and farm "example": /var/lib/stek/example.set */
 void conf_set_path(const struct conf *, char *path, size_t size);
+
+/*
+ * What was revoked on this host and etcd has not been told yet: names, at most
+ * CONF_REVOKED_MAX.
+ */
+void conf_revoked_path(const struct conf *, char *path, size_t size);
+
+/*
+ * Where a running stekd may be asked if the configuration cannot be loaded any
+ * more: as its text says, or the usual place.  free(3) it; NULL: nobody is
+ * there.
+ */
+char *conf_find_control(const char *path);
 
 /* The folder for what servers have yet to take: see owed.h. */
 void conf_owed_path(const struct conf *, char *path, size_t size);

@@ -11,6 +11,8 @@
 #include "conf_check.h"
 #include "farm_key.h"
 
+#define DAY INT64_C(86400)
+
 static void say(char *why, const char *, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -163,11 +165,22 @@ build_policy(cfg_t *sec, struct conf *conf, char *why)
 		return false;
 	if (stek_policy_check(policy) == STEK_OK)
 		return build_bounds(sec, conf, why);
-	say(why,
-	    "policy: expected rotate from 1s to 30d, tickets from 1s to 7d, "
-	    "lead no longer than rotate, and 2 + tickets / rotate to be at "
-	    "most %d keys; here it is %zu",
-	    STEK_KEYS_MAX, policy->rotate > 0 ? stek_policy_keys(policy) : 0);
+	if (policy->rotate < 1 || policy->rotate > 30 * DAY)
+		say(why, "policy: rotate: expected 1s to 30d, found \"%.32s\"",
+		    cfg_getstr(sec, "rotate"));
+	else if (policy->tickets < 1 || policy->tickets > 7 * DAY)
+		say(why, "policy: tickets: expected 1s to 7d, found \"%.32s\"",
+		    cfg_getstr(sec, "tickets"));
+	else if (policy->lead > policy->rotate)
+		say(why,
+		    "policy: lead: expected no more than rotate (\"%.32s\"), "
+		    "found \"%.32s\"",
+		    cfg_getstr(sec, "rotate"), cfg_getstr(sec, "lead"));
+	else
+		say(why,
+		    "policy: expected 2 + tickets / rotate to be at most %d "
+		    "keys, found %zu",
+		    STEK_KEYS_MAX, stek_policy_keys(policy));
 	return false;
 }
 

@@ -133,6 +133,10 @@ conf_is_address(const char *s)
 			break;
 	if (colon == s || strpbrk(s, " \t\r\n") != NULL || s[0] == '-')
 		return false;
+	/* An IPv6 address stands in brackets, or its end would be the port. */
+	if (s[0] == '[' ? colon[-1] != ']'
+	                : memchr(s, ':', (size_t)(colon - s)) != NULL)
+		return false;
 	port = strtoul(colon + 1, &end, 10);
 	return colon[1] >= '0' && colon[1] <= '9' && port >= 1 &&
 	       port <= 65535 &&
@@ -379,7 +383,7 @@ check_verify(const char *s, char why[CONF_WHY_LEN])
 		return true;
 	say(why,
 	    "expected \"HOST:PORT\" or \"HOST:PORT/SERVERNAME\", of less "
-	    "than %d characters",
+	    "than %d characters, with an IPv6 address in brackets",
 	    CONF_ADDRESS_MAX);
 	return false;
 }

@@ -266,6 +266,16 @@ obey_rekey(struct client *client)
 	control_await_targets(client);
 }
 
+static void
+refuse_for(struct client *client, const char *what, const char *why)
+{
+	char text[CONF_WHY_LEN + 128];
+
+	(void)snprintf(
+	    text, sizeof(text), "%s; nothing was changed: %.900s", what, why);
+	control_refuse(client, text);
+}
+
 /* False: it has been refused. */
 static bool
 is_possible(struct client *client, const struct request *request)
@@ -281,11 +291,21 @@ is_possible(struct client *client, const struct request *request)
 		control_refuse(client, "the farm has no key of that name; "
 		                       "nothing was changed");
 	else if (request->what == REQUEST_REKEY &&
+	         loop->rotate.farm_keys.next_why[0] != '\0')
+		refuse_for(client, "the next farm key cannot be used",
+		    loop->rotate.farm_keys.next_why);
+	else if (request->what == REQUEST_REKEY &&
 	         loop->rotate.farm_keys.next == NULL)
 		control_refuse(client,
 		    "this stekd has no next farm key: put it where "
 		    "\"stek rekey --new\" does, and restart stekd; nothing was "
 		    "changed");
+	else if (loop->rotate.set->count == 0 && loop->rotate.node != NULL &&
+	         loop->rotate.node->why[0] != '\0')
+		refuse_for(client,
+		    "this host has no keys of the farm yet; ask "
+		    "another",
+		    loop->rotate.node->why);
 	else if (loop->rotate.set->count == 0)
 		control_refuse(
 		    client, "there are no keys yet; nothing was changed");
@@ -465,7 +485,10 @@ control_bind(const struct conf *conf)
 		return fd;
 fail:
 	log_line(LOG_ERR, "cannot make the control socket", "control",
-	    conf->control, "why", strerror(errno), NULL);
+	    conf->control, "why",
+	    errno == EEXIST ? "what is there is no socket; remove it"
+	                    : strerror(errno),
+	    NULL);
 	if (fd >= 0)
 		(void)close(fd);
 	return -1;

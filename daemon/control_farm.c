@@ -18,6 +18,10 @@
 	"it is done on this host alone: the farm could not be told, and " \
 	"will be as soon as it can: "
 
+#define UNKEPT                                                               \
+	"it could not keep a copy of the keys, so a restart of stekd there " \
+	"begins with those of before"
+
 static struct node *
 node_of(const struct control *control)
 {
@@ -239,7 +243,9 @@ tell_live(struct client *client, const struct node_peer *peer)
 		    client->nodes, peer->name, json_true());
 	} else if (node_peer_confirmed(
 	               node_of(client->control), peer, client->version)) {
-		tell_node(client, peer, true, "");
+		tell_node(client, peer,
+		    !client->revoking || !peer->entry.unkept,
+		    peer->entry.unkept ? UNKEPT : "");
 	} else if (peer->entry.has >= client->version &&
 	           peer->entry.failed[0] != '\0') {
 		(void)snprintf(detail, sizeof(detail),

@@ -44,11 +44,12 @@ static char *
 write_text(const struct entry *entry)
 {
 	json_t *object = json_pack(
-	    "{s:I, s:I, s:I, s:b, s:s, s:s, s:s, s:I, s:I}", "has",
+	    "{s:I, s:I, s:I, s:b, s:b, s:s, s:s, s:s, s:I, s:I}", "has",
 	    (json_int_t)entry->has, "confirmed", (json_int_t)entry->confirmed,
-	    "at", (json_int_t)entry->at, "stale", (int)entry->stale, "failed",
-	    entry->failed, "stek", entry->stek, "next", entry->next, "instance",
-	    (json_int_t)entry->instance, "print", (json_int_t)entry->print);
+	    "at", (json_int_t)entry->at, "stale", (int)entry->stale, "unkept",
+	    (int)entry->unkept, "failed", entry->failed, "stek", entry->stek,
+	    "next", entry->next, "instance", (json_int_t)entry->instance,
+	    "print", (json_int_t)entry->print);
 	char *text;
 
 	if (entry->offset_known)
@@ -111,6 +112,7 @@ read_text(const char *text, size_t len, struct entry *entry)
 	entry->offset = number(object, "offset");
 	entry->offset_known = json_object_get(object, "offset") != NULL;
 	entry->stale = json_is_true(json_object_get(object, "stale"));
+	entry->unkept = json_is_true(json_object_get(object, "unkept"));
 	copy_text(object, "failed", entry->failed, sizeof(entry->failed));
 	copy_text(object, "stek", entry->stek, sizeof(entry->stek));
 	copy_text(object, "next", entry->next, sizeof(entry->next));

@@ -25,6 +25,7 @@ struct entry {
 	int64_t offset; /* of its clock against the store's, s */
 	bool offset_known;
 	bool stale; /* it was cut off for too long, and uses no keys */
+	bool unkept; /* it could not keep a copy of the set */
 	char failed[ENTRY_FAILED_MAX]; /* names of targets that fail, or "" */
 	char stek[ENTRY_STEK_MAX]; /* its version of stek */
 	char next[ENTRY_NEXT_MAX]; /* which next farm key it has, or "" */

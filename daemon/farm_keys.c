@@ -39,10 +39,10 @@ farm_keys_load(struct farm_keys *keys, const struct conf *conf,
 	if (text[0] == '\0' ||
 	    (conf->farm_key_next[0] == '\0' && access(text, F_OK) != 0))
 		return true;
-	keys->next = farm_key_read(text, derive, kind, why);
+	keys->next = farm_key_read(text, derive, kind, keys->next_why);
 	if (keys->next == NULL)
 		return true;
-	why[0] = '\0';
+	keys->next_why[0] = '\0';
 	if (sodium_memcmp(keys->now, keys->next, STEK_FARM_KEY_LEN) == 0) {
 		stek_file_free(keys->next);
 		keys->next = NULL;

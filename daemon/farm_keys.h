@@ -16,12 +16,10 @@
 struct farm_keys {
 	uint8_t *now; /* guarded, as the other */
 	uint8_t *next; /* or NULL */
+	char next_why[CONF_WHY_LEN]; /* why that cannot be used, or "" */
 };
 
-/*
- * Those of the configuration.  False: why there is none in use.  True, with
- * a why that is not "": there is a next one that cannot be used.
- */
+/* Those of the configuration.  False: why there is none in use. */
 STEK_CHECKED bool farm_keys_load(struct farm_keys *, const struct conf *,
     farm_key_derive *, char why[CONF_WHY_LEN]);
 void farm_keys_free(struct farm_keys *);

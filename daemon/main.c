@@ -217,11 +217,11 @@ start(struct loop *loop)
 		log_line(LOG_ERR, "cannot use the farm key", "why", why, NULL);
 		return 1;
 	}
-	if (why[0] != '\0')
+	if (keys.next_why[0] != '\0')
 		log_line(LOG_ERR,
 		    "cannot use the next farm key; going on "
 		    "without it",
-		    "why", why, NULL);
+		    "why", keys.next_why, NULL);
 	control = control_bind(conf);
 	if (control < 0)
 		goto out;

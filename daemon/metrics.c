@@ -153,7 +153,8 @@ fill(struct evbuffer *out, const struct loop *loop)
 	    rotate->wake);
 	put(out, "store_ok", "gauge", "1 if the last use of the store worked.",
 	    rotate->node == NULL ? rotate->error[0] == '\0'
-	                         : rotate->node->why[0] == '\0');
+	                         : rotate->node->why[0] == '\0' &&
+	                               rotate->node->copy_why[0] == '\0');
 	put(out, "store_errors_total", "counter",
 	    "Uses of the store that failed.", (int64_t)rotate->store_errors);
 	put(out, "clock_ok", "gauge",

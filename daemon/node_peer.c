@@ -240,6 +240,7 @@ node_describe(struct node *node, struct entry *entry)
 	entry->confirmed = entry->stale ? 0 : confirmed(loop);
 	entry->offset = node->farm->offset;
 	entry->offset_known = node->offset_known;
+	entry->unkept = node->copy_why[0] != '\0';
 	list_failed(loop, entry->failed, sizeof(entry->failed));
 	(void)snprintf(entry->stek, sizeof(entry->stek), "%s", STEK_VERSION);
 	farm_keys_print(node->rotate->farm_keys.next, entry->next);

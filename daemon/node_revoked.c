@@ -14,14 +14,7 @@
 #include "loop.h"
 #include "node.h"
 
-static void
-find_path(const struct node *node, char *path, size_t size)
-{
-	const struct conf *conf = node->loop->conf;
-
-	(void)snprintf(
-	    path, size, "%s/%s.revoked", conf->store_dir, conf->farm);
-}
+_Static_assert(FARM_REVOKED_MAX == CONF_REVOKED_MAX, "one file has them");
 
 void
 node_revoked_recall(struct node *node)
@@ -31,7 +24,7 @@ node_revoked_recall(struct node *node)
 	enum stek_err err;
 	size_t len, at;
 
-	find_path(node, path, sizeof(path));
+	conf_revoked_path(node->loop->conf, path, sizeof(path));
 	err = stek_file_read(
 	    path, FARM_REVOKED_MAX * STEK_NAME_LEN, &names, &len);
 	if (err == STEK_ERR_SYSTEM && errno == ENOENT)
@@ -60,7 +53,7 @@ node_revoked_keep(struct node *node)
 	                   ? farm->revoked_count
 	                   : FARM_REVOKED_MAX;
 
-	find_path(node, path, sizeof(path));
+	conf_revoked_path(node->loop->conf, path, sizeof(path));
 	if (!farm->revoking) {
 		if (node->revoked_kept && unlink(path) < 0 && errno != ENOENT)
 			log_line(LOG_WARNING, "cannot remove", "file", path,

@@ -31,8 +31,10 @@ refuse_value(struct node *node, size_t len, const char *reason)
 	(void)snprintf(why, sizeof(why),
 	    "etcd: %.200sset: %zu bytes: %s; expected the set of farm \"%s\", "
 	    "sealed with the farm key of this host (%.200s).  It is left as it "
-	    "is, and so are this host's keys.  If no node of the farm can use "
-	    "it, delete it (\"etcdctl del %.200sset\"), and one of them writes "
+	    "is, and so are this host's keys.  If the other nodes can use it, "
+	    "this host has another farm key than they: copy theirs.  If none "
+	    "can, delete it (\"etcdctl del %.200sset\"), and one of them "
+	    "writes "
 	    "its own",
 	    conf->etcd.prefix, len, reason, conf->farm, conf->farm_key,
 	    conf->etcd.prefix);

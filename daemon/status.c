@@ -183,13 +183,14 @@ peer_object(const struct node *node, const struct node_peer *peer)
 	const struct entry *entry = &peer->entry;
 
 	return json_pack(
-	    "{s:s, s:b, s:b, s:I, s:I, s:b, s:I, s:o, s:b, s:s, s:s}", "name",
-	    peer->name, "live", (int)peer->live, "readable",
+	    "{s:s, s:b, s:b, s:I, s:I, s:b, s:b, s:I, s:o, s:b, s:s, s:s}",
+	    "name", peer->name, "live", (int)peer->live, "readable",
 	    (int)(peer->readable || peer->follows), "has",
 	    (json_int_t)entry->has, "confirmed", (json_int_t)entry->confirmed,
 	    "same",
 	    (int)node_peer_confirmed(node, peer, node->farm->set.version),
-	    "said", (json_int_t)entry->at, "offset",
+	    "unkept", (int)entry->unkept, "said", (json_int_t)entry->at,
+	    "offset",
 	    entry->offset_known ? json_integer(entry->offset) : json_null(),
 	    "stale", (int)entry->stale, "failed", entry->failed, "stek",
 	    entry->stek);

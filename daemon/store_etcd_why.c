@@ -40,8 +40,8 @@ say_user(const struct store_etcd *store, const struct call_end *end, char *why)
 {
 	if (says(end, "authentication failed")) {
 		(void)snprintf(why, CONF_WHY_LEN,
-		    "etcd refuses the user \"%s\" or its password: mend them, "
-		    "or let etcd have that user (%s)",
+		    "etcd refuses the user \"%s\" or its password: mend them "
+		    "and restart stekd, or let etcd have that user (%s)",
 		    store->user, end->why);
 		return true;
 	}

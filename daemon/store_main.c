@@ -197,9 +197,9 @@ on_main(evutil_socket_t fd, short what, void *arg)
 
 /* As any other user of this host may not read it, nor may others here. */
 static bool
-read_password(struct apart *apart, const struct conf *conf)
+read_password(
+    struct apart *apart, const struct conf *conf, char why[CONF_WHY_LEN])
 {
-	char why[CONF_WHY_LEN];
 	enum stek_err err;
 	uint8_t *bytes;
 	size_t len;
@@ -211,19 +211,23 @@ read_password(struct apart *apart, const struct conf *conf)
 		return true;
 	err = stek_file_read(conf->etcd.password, PASSWORD_MAX, &bytes, &len);
 	if (err != STEK_OK) {
-		(void)snprintf(why, sizeof(why),
+		(void)snprintf(why, CONF_WHY_LEN,
 		    "%.300s: %s: stekd's user must be able to read etcd's "
-		    "password; restart stekd then",
+		    "password",
 		    conf->etcd.password,
 		    err == STEK_ERR_SYSTEM ? strerror(errno)
 		                           : stek_strerror(err));
-		on_state(apart, STORE_STALE, false, why);
-		return true;
+		return false;
 	}
 	memcpy(apart->password, bytes, len);
 	stek_file_free(bytes);
 	apart->password[strcspn(apart->password, "\r\n")] = '\0';
-	return true;
+	if (apart->password[0] != '\0')
+		return true;
+	(void)snprintf(why, CONF_WHY_LEN,
+	    "%.300s: expected etcd's password, found an empty line",
+	    conf->etcd.password);
+	return false;
 }
 
 static bool
@@ -245,11 +249,23 @@ open_store(struct apart *apart, const struct conf *conf)
 	return apart->store != NULL;
 }
 
+/* Until it may be otherwise, or nobody is there to be told. */
+static void
+tell_why(int fd, const char *why)
+{
+	struct apart apart = {.fd = fd};
+	struct pollfd pfd = {.fd = fd, .events = POLLRDHUP};
+
+	on_state(&apart, STORE_STALE, false, why);
+	(void)poll(&pfd, 1, AGAIN_MS);
+}
+
 static void
 serve(int fd, const struct conf *conf)
 {
 	static struct apart apart;
 	struct event *event = NULL;
+	char why[CONF_WHY_LEN] = "";
 
 	apart.fd = fd;
 	apart.base = event_base_new();
@@ -257,8 +273,10 @@ serve(int fd, const struct conf *conf)
 		event = event_new(
 		    apart.base, fd, EV_READ | EV_PERSIST, on_main, &apart);
 	if (event != NULL && event_add(event, NULL) == 0 &&
-	    read_password(&apart, conf) && open_store(&apart, conf))
+	    read_password(&apart, conf, why) && open_store(&apart, conf))
 		(void)event_base_dispatch(apart.base);
+	if (why[0] != '\0')
+		tell_why(fd, why);
 	if (apart.store != NULL)
 		store_etcd_close(apart.store);
 	stek_file_free((uint8_t *)apart.password);
@@ -283,17 +301,6 @@ load(const char *path, const char *hash, char why[CONF_WHY_LEN])
 	    path);
 	conf_free(conf);
 	return NULL;
-}
-
-/* Until it may be otherwise, or nobody is there to be told. */
-static void
-tell_why(int fd, const char *why)
-{
-	struct apart apart = {.fd = fd};
-	struct pollfd pfd = {.fd = fd, .events = POLLRDHUP};
-
-	on_state(&apart, STORE_STALE, false, why);
-	(void)poll(&pfd, 1, AGAIN_MS);
 }
 
 int

@@ -139,6 +139,16 @@ def test_an_old_farm_key_is_a_note(host):
     assert any("400 days old" in note for note in host.notes())
 
 
+def test_a_next_farm_key_that_cannot_be_used(host):
+    host.write("farm.key.next", b"short", 0o600)
+    only(host, "fail", "farm.key.next", "32 random bytes")
+
+
+def test_what_is_no_socket_where_stekds_is_to_be(host):
+    host.write("control", b"x", 0o600)
+    only(host, "fail", "no socket")
+
+
 def test_a_missing_store(host):
     os.rename(host.path("store"), host.path("gone"))
     all_of(host, "store No such file or directory",

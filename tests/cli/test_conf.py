@@ -119,6 +119,7 @@ TARGET = 'target web {\n    format = "nginx"\n    path = "/run/web"\n'
     (TARGET + '    verify = "host:70000"\n}\n', 4, ["HOST:PORT"]),
     (TARGET + '    reload = "signal:KILL:/run/x"\n}\n', 4, ["signal:HUP"]),
     (TARGET + '    reload = "haproxy:sock"\n}\n', 4, ["haproxy:/"]),
+    (TARGET + '    verify = "::1:443"\n}\n', 4, ["in brackets"]),
     (TARGET + f'    scope = "{"s" * 256}"\n}}\n', 4, ["255"]),
     ('farm = "open\n', 2, ["premature end"]),
     # Half a file is not taken for a whole one.
@@ -133,10 +134,10 @@ def test_a_wrong_value_is_told_with_its_line(host, text, line, words):
 
 @pytest.mark.parametrize("text, words", [
     ('farm = "x"\n/* policy { rotate = "1h" }\n', ["within a comment"]),
-    ('policy { rotate = "0s" }\n', ["rotate from 1s"]),
+    ('policy { rotate = "0s" }\n', ["rotate: expected 1s to 30d"]),
     ('policy { rotate = "31d" }\n', ["30d"]),
     ('policy { tickets = "8d" }\n', ["7d"]),
-    ('policy { rotate = "1m" lead = "2m" }\n', ["lead no longer"]),
+    ('policy { rotate = "1m" lead = "2m" }\n', ["lead: expected no more"]),
     ('policy { rotate = "1m" tickets = "1h" lead = "1s" }\n',
      ["16 keys", "62"]),
     ('target web { path = "/run/web" }\n', ["target web", "no format"]),

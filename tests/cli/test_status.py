@@ -279,6 +279,24 @@ def test_json_says_so_too_of_a_socket_whose_path_is_not_utf_8(host):
 
 # --- without stekd -----------------------------------------------------------
 
+def test_stekd_is_asked_although_the_configuration_is_broken(host):
+    """It goes by the one from before, and keys may have to be revoked."""
+    with open(host.conf, "a", encoding="ascii") as file:
+        file.write("frm = 1\n")
+    result = told(host, status())
+    assert result.status == 1 and "no such option 'frm'" in result.err
+    assert "goes on by the configuration from before" in result.err
+    assert NAMES[1][:8] in result.out
+
+
+def test_json_says_that_the_configuration_is_broken(host):
+    with open(host.conf, "a", encoding="ascii") as file:
+        file.write("frm = 1\n")
+    result = host.stek("status", "--json")
+    assert result.status == 1
+    assert "no such option 'frm'" in json.loads(result.out)["error"]
+
+
 def test_without_stekd_the_store_is_shown(host):
     old, now, next_ = host.keep(opening(), sealing(), pending(), version=9)
     result = host.stek("status")

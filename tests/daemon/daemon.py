@@ -108,9 +108,16 @@ class Daemon(Stekd):
         return self.target(name)["state"]
 
     def wait_state(self, name, *states, patience=30):
-        self.wait(lambda: self.state(name) in states,
-                  f"{name} is {' or '.join(states)}", patience)
-        return self.target(name)
+        seen = []
+
+        def check():
+            target = self.target(name)
+            if target is None or target["state"] not in states:
+                return False
+            seen.append(target)
+            return True
+        self.wait(check, f"{name} is {' or '.join(states)}", patience)
+        return seen[-1]
 
     def wait_failed(self, name, patience=30):
         return self.wait_state(name, "failed", patience=patience)

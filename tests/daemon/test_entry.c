@@ -19,6 +19,7 @@ given_entry(void)
 	    .offset = -3,
 	    .offset_known = true,
 	    .stale = true,
+	    .unkept = true,
 	    .instance = INT64_MAX};
 
 	(void)strcpy(entry.failed, "web, mail");
@@ -50,7 +51,7 @@ what_a_node_says_comes_through(void **state)
 	assert_int_equal(heard.confirmed, said.confirmed);
 	assert_int_equal(heard.at, said.at);
 	assert_int_equal(heard.offset, said.offset);
-	assert_true(heard.offset_known && heard.stale);
+	assert_true(heard.offset_known && heard.stale && heard.unkept);
 	assert_int_equal(heard.instance, said.instance);
 	assert_string_equal(heard.failed, said.failed);
 	assert_string_equal(heard.stek, said.stek);

@@ -48,7 +48,8 @@ open_with(const struct farm_keys *keys, uint8_t first, bool *next)
 static void
 a_set_opens_by_the_key_in_use_and_by_the_next(void **state)
 {
-	struct farm_keys keys = {given_farm_key(1), given_farm_key(2)};
+	struct farm_keys keys = {
+	    .now = given_farm_key(1), .next = given_farm_key(2)};
 	bool next;
 
 	(void)state;
@@ -64,7 +65,8 @@ a_set_opens_by_the_key_in_use_and_by_the_next(void **state)
 static void
 who_has_moved_on_opens_nothing_by_the_old_key(void **state)
 {
-	struct farm_keys keys = {given_farm_key(1), given_farm_key(2)};
+	struct farm_keys keys = {
+	    .now = given_farm_key(1), .next = given_farm_key(2)};
 	bool next;
 
 	(void)state;
@@ -79,7 +81,7 @@ who_has_moved_on_opens_nothing_by_the_old_key(void **state)
 static void
 without_a_next_key_nothing_moves(void **state)
 {
-	struct farm_keys keys = {given_farm_key(1), NULL};
+	struct farm_keys keys = {.now = given_farm_key(1)};
 	bool next;
 
 	(void)state;

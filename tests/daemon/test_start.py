@@ -96,9 +96,9 @@ def test_a_scope_with_a_control_character(stekd, byte):
 
 
 @pytest.mark.parametrize("text, said", [
-    ('policy { rotate = "1s" tickets = "1h" }\n', "at most 16 keys"),
+    ('policy { rotate = "1s" tickets = "1h" lead = "1s" }\n', "at most 16 keys"),
     ('policy { rotate = "1m" tickets = "1m" lead = "2m" }\n',
-     "lead no longer than rotate"),
+     "lead: expected no more than rotate"),
     ('target x { format = "nginx" }\n', "no path"),
     ('target x { path = "/dev/shm/x" }\n', "no format"),
 ])
@@ -403,7 +403,7 @@ def test_a_control_path_that_is_no_socket(stekd):
     stekd.write("precious", "text")
     stekd.values["control"] = stekd.path("precious")
     stekd.configure()
-    refuses(stekd, stekd.path("precious"), "File exists")
+    refuses(stekd, stekd.path("precious"), "is no socket")
 
 
 def test_a_control_path_that_is_too_long(stekd):

@@ -12,6 +12,7 @@
 #define WAITS_NAMES 3
 #define DAY         INT64_C(86400)
 #define CLOCK_RIGHT 60 /* s */
+#define LANDED      2 /* s, by which this node's own entry is in etcd */
 
 void
 node_peers_free(struct node *node)
@@ -57,7 +58,7 @@ node_peers_tidy(struct node *node)
 	}
 }
 
-/* An entry that another wrote after this node's own. */
+/* An entry that another wrote after this node's own, or in the same second. */
 static void
 look_for_namesake(struct node *node)
 {
@@ -65,7 +66,8 @@ look_for_namesake(struct node *node)
 	    node_peer_find(node, node->loop->conf->node);
 	bool other = self != NULL && self->live && self->readable &&
 	             self->entry.instance != node->instance &&
-	             self->entry.at > node->told.at;
+	             self->entry.at >= node->told.at &&
+	             clock_now() > node->told.at + LANDED;
 
 	if (other && !node->namesake)
 		log_line(LOG_ERR,

@@ -190,6 +190,23 @@ def test_check_names_a_wrong_clock_and_who_is_gone(farm):
         farm.wait(third.stekd.status, "it answers")
 
 
+def test_a_node_that_is_gone_is_forgotten_and_one_that_is_live_is_not(farm):
+    first, third = farm.hosts[0].stekd, farm.hosts[2]
+    said = first.stek("forget", third.name, check=False)
+    assert said.returncode == 1 and "is live" in said.stderr
+    third.stekd.stop()
+
+    def live():
+        return {node["name"]: node["live"] for node in first.status()["nodes"]}
+    farm.wait(lambda: not live()[third.name], "its lease has ended", 30)
+    first.stek("forget", third.name)
+    assert third.name not in live()
+    said = first.stek("forget", third.name, check=False)
+    assert said.returncode == 1 and "no such node" in said.stderr
+    third.stekd.launch()
+    farm.wait(lambda: live().get(third.name), "it is a node again")
+
+
 def test_check_says_what_this_node_may_do_in_etcd(farm):
     host = farm.hosts[0]
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Within the control socket: who has asked for what.  control.c has the
- * socket, and what concerns this host; control_farm.c the other nodes.
+ * socket, control_obey.c what is done, control_farm.c the other nodes.
  *
  * Never here: keys.
  */
@@ -67,6 +67,9 @@ void control_say_head(
 void control_await_targets(struct client *);
 /* All that was waited for has been told. */
 void control_finish(struct client *);
+
+/* control_obey.c: do it, or say why not. */
+void control_obey(struct client *, const struct request *);
 
 /* control_farm.c: this host's targets are done; what next? */
 void control_next(struct client *);

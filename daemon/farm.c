@@ -290,6 +290,18 @@ go_stale(
 }
 
 static void
+end_swap(
+    struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
+{
+	if (farm->swap == FARM_IDLE)
+		return;
+	if (event->what == FARM_SWAPPED)
+		swapped(farm, event, todo);
+	else
+		failed(farm, event, todo);
+}
+
+static void
 note(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
 {
 	switch (event->what) {
@@ -328,14 +340,10 @@ note(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
 		farm->clock = event->clock - event->ran / SECOND;
 		break;
 	case FARM_SWAPPED:
-		if (farm->swap != FARM_IDLE)
-			swapped(farm, event, todo);
-		break;
 	case FARM_CONFLICT:
 	case FARM_REFUSED:
 	case FARM_UNKNOWN:
-		if (farm->swap != FARM_IDLE)
-			failed(farm, event, todo);
+		end_swap(farm, event, todo);
 		break;
 	case FARM_NODES:
 		/* The others ask only whether the writer is live. */

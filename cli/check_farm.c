@@ -55,6 +55,26 @@ check_endpoints(struct check *check)
 		    "whoever else may do so can stop rotation and revocation");
 }
 
+/* False: stekd's user cannot read it, or it is not named. */
+static bool
+check_readable(struct check *check, const char *path, struct stat *st)
+{
+	const struct conf *conf = check->conf;
+
+	if (path[0] == '\0')
+		return false;
+	if (stat(path, st) < 0) {
+		check_say(check, CHECK_FAIL, path, "", "%s", strerror(errno));
+		return false;
+	}
+	if (place_readable(st, conf->uid, conf->gid))
+		return true;
+	check_say(check, CHECK_FAIL, path, "let that user read it",
+	    "stekd's user %s cannot read it (uid %u, mode %04o)", conf->user,
+	    (unsigned int)st->st_uid, (unsigned int)st->st_mode & 07777);
+	return false;
+}
+
 /* What etcd's users prove themselves by. */
 static void
 check_secret(struct check *check, const char *path)
@@ -62,16 +82,9 @@ check_secret(struct check *check, const char *path)
 	const struct conf *conf = check->conf;
 	struct stat st;
 
-	if (path[0] == '\0')
+	if (!check_readable(check, path, &st))
 		return;
-	if (stat(path, &st) < 0)
-		check_say(check, CHECK_FAIL, path, "", "%s", strerror(errno));
-	else if (!place_readable(&st, conf->uid, conf->gid))
-		check_say(check, CHECK_FAIL, path, "chown it to that user",
-		    "stekd's user %s cannot read it (uid %u, mode %04o)",
-		    conf->user, (unsigned int)st.st_uid,
-		    (unsigned int)st.st_mode & 07777);
-	else if ((st.st_mode & 07) != 0)
+	if ((st.st_mode & 07) != 0)
 		check_say(check, CHECK_WARN, path, "chmod 0600 it",
 		    "others can read what this host proves itself to etcd with "
 		    "(mode %04o)",
@@ -81,30 +94,16 @@ check_secret(struct check *check, const char *path)
 		    "stekd's user %s can read it, others cannot", conf->user);
 }
 
-static void
-check_public(struct check *check, const char *path)
-{
-	struct stat st;
-
-	if (path[0] == '\0')
-		return;
-	if (stat(path, &st) < 0)
-		check_say(check, CHECK_FAIL, path, "", "%s", strerror(errno));
-	else if (!place_readable(&st, check->conf->uid, check->conf->gid))
-		check_say(check, CHECK_FAIL, path, "chmod 0644 it",
-		    "stekd's user %s cannot read it (uid %u, mode %04o)",
-		    check->conf->user, (unsigned int)st.st_uid,
-		    (unsigned int)st.st_mode & 07777);
-}
-
 void
 check_etcd(struct check *check)
 {
+	struct stat st;
+
 	if (!conf_is_shared(check->conf))
 		return;
 	check_endpoints(check);
-	check_public(check, check->conf->etcd.ca);
-	check_public(check, check->conf->etcd.cert);
+	(void)check_readable(check, check->conf->etcd.ca, &st);
+	(void)check_readable(check, check->conf->etcd.cert, &st);
 	check_secret(check, check->conf->etcd.key);
 	check_secret(check, check->conf->etcd.password);
 }

@@ -48,12 +48,19 @@ def wait_store(daemon, state, patience=30):
     return store(daemon)
 
 
+def is_saved(daemon):
+    """Has the store the version that stekd is at, and that version's keys?"""
+    status = daemon.status()
+    version, keys = daemon.kept()
+    if status is None or version != status["version"]:
+        return False
+    assert {key.name for key in keys} == {
+        key["name"] for key in status["keys"]}
+    return True
+
+
 def wait_saved(daemon):
-    """Until the store has the version that stekd is at."""
-    daemon.wait(lambda: daemon.kept()[0] == daemon.status()["version"],
-                "the store has what stekd has")
-    assert {key.name for key in daemon.kept()[1]} == {
-        key["name"] for key in daemon.status()["keys"]}
+    daemon.wait(lambda: is_saved(daemon), "the store has what stekd has")
 
 
 def goes_on(daemon):
@@ -202,15 +209,15 @@ def test_a_full_store_keeps_its_old_set_until_there_is_room(farm):
         os.unlink(ballast)
         wait_store(daemon, "live")
         wait_saved(daemon)
+        daemon.stop()           # so that no file comes or goes
         for name in os.listdir(daemon.store):
             assert os.stat(os.path.join(daemon.store, name)
                            ).st_mode & 0o077 == 0
-        daemon.stop()
 
 
 def test_a_folder_that_may_not_be_written_is_written_once_it_may(quick):
-    kept = quick.kept()
     os.chmod(quick.store, 0o500)
+    kept = quick.kept()
     assert "Permission denied" in wait_store(quick, "failing")["error"]
     goes_on(quick)
     assert quick.kept() == kept

@@ -21,7 +21,6 @@
 #define CONF_NODE_MAX    64
 #define CONF_ENDPOINTS   16
 #define CONF_STALE_MIN   10
-#define CONF_WAIT        INT64_C(-1)
 #define CONF_OWED_LEN    (FORMAT_PATH_MAX + 8)
 
 struct conf_target {
@@ -61,7 +60,7 @@ struct conf {
 	bool allow_disk; /* keys on file systems that are on a disk */
 	bool allow_unlocked; /* memory that may be swapped out */
 	struct stek_policy policy;
-	int64_t postpone; /* s; CONF_WAIT: for as long as it takes */
+	int64_t postpone; /* s; FARM_WAIT: for as long as it takes */
 	int64_t stale_after; /* s; 0: never */
 	struct conf_target *targets;
 	size_t count;

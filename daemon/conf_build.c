@@ -9,6 +9,7 @@
 
 #include "conf_build.h"
 #include "conf_check.h"
+#include "farm.h"
 #include "farm_key.h"
 
 #define DAY INT64_C(86400)
@@ -138,7 +139,7 @@ build_targets(cfg_t *cfg, struct conf *conf, char *why)
 static bool
 build_bounds(cfg_t *sec, struct conf *conf, char *why)
 {
-	if (!conf_parse_span(cfg_getstr(sec, "postpone"), "wait", CONF_WAIT,
+	if (!conf_parse_span(cfg_getstr(sec, "postpone"), "wait", FARM_WAIT,
 	        &conf->postpone) ||
 	    !conf_parse_span(
 	        cfg_getstr(sec, "stale_after"), "off", 0, &conf->stale_after))

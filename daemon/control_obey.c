@@ -6,47 +6,29 @@
 #include "loop.h"
 #include "node.h"
 
-/* The next key is to seal within the lead, or at once. */
 static void
-obey_rotate(struct client *client, bool at_once)
+obey_change(struct client *client, const struct request *request)
 {
 	struct loop *loop = client->control->loop;
+	struct rotate *rotate = &loop->rotate;
+	bool moved = true;
+	int64_t lead = 0;
 	enum stek_err err;
-	bool moved;
 
-	err = rotate_ahead(&loop->rotate, at_once, &moved);
+	if (request->what == REQUEST_ROTATE) {
+		err = rotate_ahead(rotate, request->at_once, &moved);
+		lead = request->at_once ? 0 : loop->conf->policy.lead;
+	} else if (request->what == REQUEST_REKEY) {
+		err = rotate_rekey(rotate);
+	} else {
+		err =
+		    rotate_revoke(rotate, request->all ? NULL : request->name);
+	}
 	if (err != STEK_OK) {
 		control_refuse(client, stek_strerror(err));
 		return;
 	}
-	control_say_head(
-	    client, at_once ? 0 : loop->conf->policy.lead, moved, NULL);
-	control_await_targets(client);
-}
-
-static void
-obey_revoke(struct client *client, const uint8_t *name)
-{
-	enum stek_err err = rotate_revoke(&client->control->loop->rotate, name);
-
-	if (err != STEK_OK) {
-		control_refuse(client, stek_strerror(err));
-		return;
-	}
-	control_say_head(client, 0, true, NULL);
-	control_await_targets(client);
-}
-
-static void
-obey_rekey(struct client *client)
-{
-	enum stek_err err = rotate_rekey(&client->control->loop->rotate);
-
-	if (err != STEK_OK) {
-		control_refuse(client, stek_strerror(err));
-		return;
-	}
-	control_say_head(client, 0, true, NULL);
+	control_say_head(client, lead, moved, NULL);
 	control_await_targets(client);
 }
 
@@ -114,10 +96,6 @@ control_obey(struct client *client, const struct request *request)
 		return;
 	else if (loop->rotate.node != NULL)
 		control_wish(client, request);
-	else if (request->what == REQUEST_ROTATE)
-		obey_rotate(client, request->at_once);
-	else if (request->what == REQUEST_REKEY)
-		obey_rekey(client);
 	else
-		obey_revoke(client, request->all ? NULL : request->name);
+		obey_change(client, request);
 }

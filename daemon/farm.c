@@ -302,6 +302,17 @@ end_swap(
 }
 
 static void
+meet_garbage(struct farm *farm, int64_t now, struct farm_todo *todo)
+{
+	farm->looked = false;
+	farm->garbage = true;
+	if (farm->swap == FARM_UNSURE)
+		farm->swap = FARM_IDLE;
+	restart(farm);
+	fall_short(farm, now, todo);
+}
+
+static void
 note(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
 {
 	switch (event->what) {
@@ -316,12 +327,7 @@ note(struct farm *farm, const struct farm_event *event, struct farm_todo *todo)
 		found(farm, event, todo);
 		break;
 	case FARM_GARBAGE:
-		farm->looked = false;
-		farm->garbage = true;
-		if (farm->swap == FARM_UNSURE)
-			farm->swap = FARM_IDLE;
-		restart(farm);
-		fall_short(farm, event->now, todo);
+		meet_garbage(farm, event->now, todo);
 		break;
 	case FARM_CONTACT:
 		todo->publish = farm->stale;

@@ -137,8 +137,9 @@ lock_farm(const struct conf *conf)
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
 		log_line(LOG_ERR,
-		    "cannot use the store (\"stek init\" makes "
-		    "it)",
+		    errno == ENOENT
+		        ? "cannot use the store (\"stek init\" makes it)"
+		        : "cannot use the store",
 		    "file", path, "why", strerror(errno), NULL);
 		return -1;
 	}

@@ -347,7 +347,7 @@ read_conf(struct node *node, struct farm_conf *to)
 	    (const uint8_t *)conf->node, strlen(conf->node), NULL, 0);
 	memcpy(&to->node, hash, sizeof(to->node));
 	to->policy = conf->policy;
-	to->postpone = conf->postpone == CONF_WAIT ? FARM_WAIT : conf->postpone;
+	to->postpone = conf->postpone;
 	to->stale_after = conf->stale_after;
 	to->mint = conf->mint;
 }

@@ -223,7 +223,7 @@ add_farm(json_t *status, const struct node *node)
 	    node->offset_known ? json_integer(node->farm->offset)
 	                       : json_null());
 	(void)json_object_set_new(status, "postpone",
-	    conf->postpone == CONF_WAIT ? json_null()
+	    conf->postpone == FARM_WAIT ? json_null()
 	                                : json_integer(conf->postpone));
 	(void)json_object_set_new(
 	    status, "stale_after", number_or_null(conf->stale_after));

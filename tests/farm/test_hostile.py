@@ -15,7 +15,7 @@ import pytest
 
 from fleet import Farm
 
-POLICY = ("30s", "60s", "10s")
+POLICY = ("1h", "2h", "10m")    # what changes is what a test changes
 SET = "/stek/example/set"
 RING = 'target ring {{ format = "ring" path = "{}" }}\n'
 

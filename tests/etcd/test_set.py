@@ -107,11 +107,24 @@ def test_the_longest_value_goes_there_and_back(store):
 def test_a_change_by_one_is_seen_by_another(etcd, store, under, open_store):
     other = open_store(under, *etcd.endpoints)
     other.wait_live()
-    began = time.monotonic()
     store.swap(0, "one")
-    assert other.wait_found("one")["at"] - began < 1
-    other.swap(other.last("found")["revision"], "two")
+    found = other.wait_found("one")
+    other.swap(found["revision"], "two")
     store.wait_found("two")
+
+
+def test_a_change_is_told_by_the_watch_and_not_found_by_a_look(
+        etcd, store, under, open_store):
+    """Which comes each two seconds, so one of these would wait for it."""
+    other = open_store(under, *etcd.endpoints)
+    other.wait_live()
+    took, revision = [], 0
+    for value in ("one", "two", "three", "four"):
+        began = time.monotonic()
+        store.swap(revision, value)
+        took.append(other.wait_found(value)["at"] - began)
+        revision = store.wait_found(value)["revision"]
+    assert min(took) < 1
 
 
 def test_of_many_changes_the_last_is_told(etcd, store, under):

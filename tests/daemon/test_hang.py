@@ -157,6 +157,10 @@ def test_the_configuration_is_read_again_while_a_disk_hangs(stekd):
 def test_a_worker_that_is_killed_is_told_of_and_done_again(stekd):
     freeze(stekd.disk)
     rotate(stekd)
+    stekd.wait(lambda: all(
+        stekd.target(name)["version"] == stekd.status()["version"]
+        for name in ("quick", "folder", "ring")), "the others have it")
+    stekd.wait(lambda: children(stekd.monitor()), "one waits for the disk")
     for pid in children(stekd.monitor()):
         os.kill(pid, signal.SIGKILL)
     thaw(stekd.disk)

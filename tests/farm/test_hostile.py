@@ -74,6 +74,17 @@ def raw(farm, key=SET):
     return base64.b64decode(got["kvs"][0]["value"]) if "kvs" in got else b""
 
 
+def content(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def node_of(host, at):
+    """What `at` says of the host."""
+    return next(node for node in at.stekd.status()["nodes"]
+                if node["name"] == host.name)
+
+
 def checked(host):
     return host.stekd.stek("check", check=False).stdout.splitlines()
 
@@ -133,9 +144,8 @@ def test_a_host_of_another_farm_key_gets_nothing_and_changes_nothing(farm):
               "it says that it cannot use what is there")
     assert "farm key" in error(host)
     assert stekd.version() == 0
-    nodes = {node["name"]: node
-             for node in farm.hosts[0].stekd.status()["nodes"]}
-    assert not nodes[host.name]["readable"]
+    farm.wait(lambda: not node_of(host, farm.hosts[0])["readable"],
+              "the others cannot read what it says of itself")
     farm.hosts[0].stekd.stek("rotate", "--now")     # nobody waits for it
     stekd.stop()
     host.stekd = good
@@ -253,12 +263,10 @@ def test_a_new_host_starts_without_etcd(farm):
     stekd.start()
     assert not os.path.exists(path)
     farm.wait(lambda: os.path.exists(path), "there is a key", 40)
-    with open(path, "rb") as file:
-        alone = file.read()
+    alone = content(path)
     farm.etcd.members[0].start()
     wait_in_step(farm)
-    with open(path, "rb") as file:
-        assert file.read() != alone
+    farm.wait(lambda: content(path) != alone, "its servers have the farm's")
     stekd.stop()
     host.stekd = good
     good.launch()
@@ -318,11 +326,14 @@ def test_who_is_cut_off_for_too_long_uses_no_keys(farm):
         return "): 0 keys" not in shown
     assert has_keys()
     farm.net.isolate(host)
-    farm.wait(lambda: stekd.status()["store"]["state"] ==
-              "cut off for too long", "it knows", 30)
-    assert not has_keys() and key_states(host) == {"withheld"}
-    assert stekd.sealing() is None
-    farm.heal()
+    try:
+        farm.wait(lambda: stekd.status()["store"]["state"] ==
+                  "cut off for too long", "it knows", 30)
+        farm.wait(lambda: not has_keys(), "its servers have no keys")
+        assert key_states(host) == {"withheld"}
+        assert stekd.sealing() is None
+    finally:
+        farm.heal()
     wait_in_step(farm)
     farm.wait(has_keys, "it has keys again")
 
@@ -342,8 +353,8 @@ def test_what_talks_to_etcd_is_killed(farm):
     """It has no key, and stekd starts another."""
     stekd = farm.hosts[0].stekd
     send_etcd_part(stekd, signal.SIGKILL)
-    farm.wait(lambda: "stek-etcd) killed by signal 9" in error(farm.hosts[0]),
-              "status says so")
+    farm.wait(lambda: "stek-etcd) killed by signal 9" in stekd.logs(),
+              "it is told")
     farm.wait(lambda: stekd.status()["store"]["state"] == "live",
               "it is live again")
     farm.hosts[1].stekd.stek("rotate", "--now")     # which waits for all

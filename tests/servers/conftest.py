@@ -10,6 +10,7 @@ import pytest
 from aging import Aging
 from farm import Farm, wait_until
 from lighttpd import LighttpdGnutls, LighttpdNss
+from missed import Missed
 from servers import Apache, Nginx
 from stekd import Stekd
 from story import Story
@@ -23,7 +24,7 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(items):
     """What only waits for what began before the first test comes last."""
-    for slow in ("stories", "broken", "aging"):
+    for slow in ("stories", "missed", "broken", "aging"):
         items.sort(key=lambda item: slow in item.fixturenames)
 
 
@@ -36,7 +37,7 @@ def farm():
 @pytest.fixture(scope="session", autouse=True)
 def begun(request):
     """What takes minutes of waiting begins before the first test."""
-    for name in ("aging", "stories", "broken"):
+    for name in ("aging", "missed", "stories", "broken"):
         if any(name in item.fixturenames for item in request.session.items):
             request.getfixturevalue(name)
 
@@ -63,6 +64,15 @@ def aging(request):
         for life in lives.values():
             life.start()
         yield lives
+
+
+@pytest.fixture(scope="session")
+def missed():
+    """A lighttpd that misses a look."""
+    with Farm() as farm_:
+        life = Missed(farm_)
+        life.start()
+        yield life
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from lighttpd import LighttpdGnutls, LighttpdNss
 from servers import Apache, Nginx
 from stekd import Stekd
 
-PATIENCE = 200      # lighttpd is given its 64 seconds before it has failed
+PATIENCE = 200      # lighttpd has failed after two looks, 64 s apart
 
 
 def of(kinds):

@@ -59,6 +59,11 @@ def verified(stekd):
             settle(server, stekd.status()["sealing"])
 
 
+def said(done):
+    """In full, which pytest would shorten."""
+    return done.stdout + done.stderr
+
+
 def resumed(offers):
     return [offer.seen.clean and offer.seen.resumed for offer in offers]
 
@@ -91,7 +96,7 @@ def test_status_says_how_far_the_key_in_use_is_proven(story):
 @of(KINDS)
 def test_a_rotation_is_confirmed_by_every_target(story):
     story.reach("rotated")
-    assert story.rotate.returncode == 0, story.rotate
+    assert story.rotate.returncode == 0, said(story.rotate)
     assert story.sealing["rotated"] != story.sealing["driven"]
 
 
@@ -139,7 +144,7 @@ def test_old_tickets_expire(story):
 @of(KINDS)
 def test_a_revocation_is_confirmed_by_every_target(story):
     story.reach("revoked")
-    assert story.revoke.returncode == 0, story.revoke
+    assert story.revoke.returncode == 0, said(story.revoke)
     assert story.sealing["revoked"] != story.sealing["rotated"]
 
 

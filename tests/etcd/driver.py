@@ -24,7 +24,9 @@ _names = itertools.count(1)
 
 class Store(Process):
     def __init__(self, farm, prefix, *endpoints, node=None, ca=None,
-                 cert=None, user=None, password=None, count=1, wrap=()):
+                 cert=None, user=None, password=None, count=1, wrap=(),
+                 first=""):
+        """`first` is asked before it begins."""
         super().__init__(farm, f"store-{next(_names)}")
         self.node = node or self.name
         self.told = []
@@ -39,11 +41,15 @@ class Store(Process):
         if password:
             args += ["-p", self.write("password", password + "\n", 0o600)]
         self.command = [*wrap, DRIVER, *args, prefix, self.node, *endpoints]
+        asked, ask = os.pipe()
+        self._ask = open(ask, "w", encoding="utf-8")
+        self.ask(first)
         with open(self.log, "ab") as log:
             self.child = subprocess.Popen(
-                self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                self.command, stdin=asked, stdout=subprocess.PIPE,
                 stderr=log, text=True, start_new_session=True,
                 env={**os.environ, "STEK_FARM": self.home})
+        os.close(asked)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -59,8 +65,8 @@ class Store(Process):
     # --- what it is asked ---
 
     def ask(self, line):
-        self.child.stdin.write(line + "\n")
-        self.child.stdin.flush()
+        self._ask.write(line + "\n" if line else "")
+        self._ask.flush()
 
     def swap(self, revision, value):
         """How it ended, and why."""

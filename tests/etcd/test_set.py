@@ -215,8 +215,8 @@ def test_it_may_be_closed_from_within_what_it_tells(
         etcd, under, open_store, kind):
     """With two stores, for the driver's commands to be given to the other."""
     etcd.put(under + "set", "one")
-    store = open_store(under, *etcd.endpoints, count=2)
-    store.ask(f"swap 0 mine\nlist\nclosein {kind}")
+    store = open_store(under, *etcd.endpoints, count=2,
+                       first=f"swap 0 mine\nlist\nclosein {kind}")
     store.wait_told(kind, lambda one: one.get("closed"))
     time.sleep(0.3)
     assert store.close() == 0

@@ -29,6 +29,7 @@ class Store(Process):
         """`first` is asked before it begins."""
         super().__init__(farm, f"store-{next(_names)}")
         self.node = node or self.name
+        self.began = time.monotonic()
         self.told = []
         self._more = threading.Condition()
         args = ["-n", str(count)]

@@ -13,7 +13,6 @@
 #include "verify.h"
 
 #define VERIFY_SECONDS  10 /* for a reload to show on the wire */
-#define LOOKS           2 /* a server may miss one: lighttpd skips seconds */
 #define RETRY_MAX       300 /* s between two attempts at most */
 #define PROBE_PAUSE_MAX 2 /* s between two probes at most */
 #define PROOFS          3 /* in a row, it takes while revoking, */
@@ -241,7 +240,7 @@ probe(struct target *target)
 	}
 	if (target->deadline == 0) {
 		if (!is_revoking(target) || target->conf->reload[0] == '\0')
-			patience += LOOKS * (int64_t)target->conf->format->tick;
+			patience += target->conf->format->tick;
 		target->deadline = now + patience * 1000;
 		target->probes = 0;
 		target->proofs = 0;

@@ -25,6 +25,12 @@
 #define AHEAD_MAX INT64_C(5184000) /* 60 days */
 #define YEAR      31557600
 
+/*
+ * It looks each 64 s, in one certain second.  Now and then its loop passes over
+ * a second, and if it is that one, over a look.
+ */
+#define LOOK 64
+
 /* What mod_mbedtls shows of a key's name. */
 #define PREFIX_LEN 4
 
@@ -172,8 +178,8 @@ const struct format format_lighttpd = {
     .flags = FORMAT_REMEMBERS,
     .keys = 3,
     .opening = 2,
-    .tick = 66,
-    .spacing = 66,
+    .tick = 2 * LOOK + 2,
+    .spacing = LOOK + 2,
     .hint = 7200,
     .trap = "mod_gnutls and mod_nss do not take its keys; "
             "the file must belong to the user it runs as, or new keys are "

@@ -27,7 +27,7 @@ static const struct row rows[] = {
     {"nginx48", FORMAT_FOLDER | FORMAT_SHORT, 0, 16, 0, 0, 300},
     {"haproxy", 0, 3, 1, 0, 0, 7200},
     {"haproxy48", FORMAT_SHORT, 3, 1, 0, 0, 7200},
-    {"lighttpd", FORMAT_REMEMBERS, 3, 2, 66, 66, 7200},
+    {"lighttpd", FORMAT_REMEMBERS, 3, 2, 130, 66, 7200},
     {"lighttpd-gnutls", FORMAT_REFUSED, 0, 0, 0, 0, 0},
     {"lighttpd-nss", FORMAT_REFUSED, 0, 0, 0, 0, 0},
     {"apache", FORMAT_SHORT, 1, 0, 0, 0, 300},

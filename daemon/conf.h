@@ -60,7 +60,7 @@ struct conf {
 	bool allow_disk; /* keys on file systems that are on a disk */
 	bool allow_unlocked; /* memory that may be swapped out */
 	struct stek_policy policy;
-	int64_t postpone; /* s; FARM_WAIT: for as long as it takes */
+	int64_t postpone; /* s; FARM_WAIT of farm.h: no bound */
 	int64_t stale_after; /* s; 0: never */
 	struct conf_target *targets;
 	size_t count;

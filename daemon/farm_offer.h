@@ -38,9 +38,9 @@ void farm_offer_again(struct farm *);
 /* Is there a held key, and not too late to let it seal? */
 bool farm_holds(const struct farm *, int64_t now);
 
-/* Take out a key and put it back with other times, or not: false. */
-bool farm_retime(struct stek_set *, const struct stek_key *,
-    int64_t from, int64_t until, int64_t open);
+/* Take out a key and put it back with other times; false: it stays out. */
+bool farm_retime(struct stek_set *, const struct stek_key *, int64_t from,
+    int64_t until, int64_t open);
 
 /* Is a key of that name among those revoked here? */
 bool farm_has_revoked(const struct farm *, const uint8_t name[STEK_NAME_LEN]);

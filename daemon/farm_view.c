@@ -37,6 +37,7 @@ end_held(struct stek_set *view, const struct stek_policy *policy)
 	if (held == NULL)
 		return;
 	end = held_open_until(held, policy);
+	/* What cannot have these times is left out, and so opens nothing. */
 	(void)farm_retime(view, held, end, end, end);
 }
 

@@ -100,20 +100,23 @@ def test_keys_live_by_the_timer_alone(quick):
     quick.begin().wait_settled()
     first = quick.kept()[1][0]
     assert in_ring(ring, first.name) and first.key.aes in read(ring)
+
+    def listed():
+        return read(os.path.join(folder, "keys.conf")).decode().splitlines()
+    assert first.name in listed()[0]
     wait_until(lambda: len(in_folder(folder)) > 1, "the next key is there")
     following, = set(in_folder(folder)) - {first.name}
     path = os.path.join(folder, following + ".key")
     assert os.stat(path).st_mtime < first.seal_from + 3, (
         "only after it was due to seal")
+    lines = []
 
-    def listed():
-        return read(os.path.join(folder, "keys.conf")).decode().splitlines()
-    lists = [listed()]
-    wait_until(lambda: lists.append(listed()) or following in lists[-1][0],
-               "the next key seals")
-    assert any(first.name in lines[0] for lines in lists), "it never sealed"
+    def has_turned():
+        lines[:] = listed()
+        return following in lines[0]
+    wait_until(has_turned, "the next key seals")
     assert time.time() > first.seal_from + 3 - 0.1, "it seals too early"
-    assert any(first.name in line for line in lists[-1]), "it opens no more"
+    assert any(first.name in line for line in lines), "it opens no more"
     path = os.path.join(folder, first.name + ".key")
     wait_until(lambda: not os.path.exists(path), "the first key is gone")
     wait_until(lambda: not in_ring(ring, first.name), "and from the ring")

@@ -7,10 +7,9 @@ import os
 
 import pytest
 
-from aging import Aging
+from aging import Aging, Missed
 from farm import Farm, wait_until
-from lighttpd import LighttpdGnutls, LighttpdNss
-from missed import Missed
+from lighttpd import Lighttpd, LighttpdGnutls, LighttpdNss
 from servers import Apache, Nginx
 from stekd import Stekd
 from story import Story
@@ -70,7 +69,7 @@ def aging(request):
 def missed():
     """A lighttpd that misses a look."""
     with Farm() as farm_:
-        life = Missed(farm_)
+        life = Missed(farm_, Lighttpd)
         life.start()
         yield life
 

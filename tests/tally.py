@@ -88,8 +88,9 @@ def count(test):
 
 def telling(out):
     """
-    What pytest says of its first failure, then all failures, a line each; of
-    other runners, the end.  The first is often the cause of all others.
+    What pytest says of its first failure, and the end of the log with it, then
+    all failures, a line each; of other runners, the end.  The first is often
+    the cause of all others.
     """
     named = re.findall(r"^(?:FAILED|ERROR) .*", out, re.M)
     sections = re.split(r"^_{5,} .* _{5,}$", out, flags=re.M)
@@ -97,7 +98,7 @@ def telling(out):
              if line.startswith("E ")]
     if not named or not first:
         return out.rstrip().splitlines()[-TAIL:]
-    return first[:TAIL] + [line[:WIDTH] for line in named[:TAIL]]
+    return first[:2] + first[2:][-TAIL:] + [line[:WIDTH] for line in named[:TAIL]]
 
 
 def show_failure(test):

@@ -336,6 +336,11 @@ def test_who_is_cut_off_for_too_long_uses_no_keys(farm):
         farm.heal()
     wait_in_step(farm)
     farm.wait(has_keys, "it has keys again")
+    stekd.stop()
+    with open(stekd.conf, "w", encoding="utf-8") as conf:
+        conf.write(mine)
+    stekd.launch()
+    farm.wait(stekd.status, "it answers")
 
 
 def send_etcd_part(stekd, number):

@@ -217,8 +217,13 @@ store_tell_rollback(struct store_etcd *store, const char *why)
 void
 store_proved(struct store_etcd *store, int64_t began)
 {
+	int64_t now = clock_ms();
+
+	/* After a late answer sooner, so that the next look is in time. */
 	store->stale = began + STALE_MS;
-	store->look = store_soon(LOOK_LEAST, LOOK_MOST);
+	store->look = store_soon(LOOK_LEAST, LOOK_MOST) - (now - began);
+	if (now >= store->stale)
+		return; /* it proves nothing now; that look will */
 	tell_live(store);
 	if (store->told.alive != NULL && !store->closed)
 		store->told.alive(store->arg);

@@ -210,6 +210,23 @@ def test_a_watch_that_was_compacted_away_is_begun_anew(
     assert store.counts()["connects"] == 1
 
 
+@pytest.mark.parametrize("tries, late", [(2, 3.2), (3, 6)])
+def test_a_late_first_answer_is_not_live_and_then_cut_off(
+        etcd, under, open_store, tries, late):
+    """Such as that to a connection whose first packets were lost."""
+    with Proxy(etcd.members[0].port) as proxy:
+        proxy.swallow = True
+        store = open_store(under, proxy.endpoint)
+        wait_until(lambda: proxy.connections == tries, "it tries", 30)
+        time.sleep(late)
+        mark = store.mark()
+        proxy.swallow = False
+        store.wait_live(mark)
+        time.sleep(3)
+        assert store.of("state", mark) == [store.last("state")]
+    assert store.counts()["connects"] == tries
+
+
 def test_who_is_swallowed_and_who_slept_catch_up(etcd, under, open_store):
     """At the same time, as both take their time."""
     with Proxy(etcd.members[0].port) as proxy:

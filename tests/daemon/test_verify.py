@@ -32,7 +32,7 @@ class Trouble:
             self.good, self.down, self.own.target(reload=""),
             self.deaf.target(reload=deaf),
             self.forged.target(path=self.forged.path("other"), reload="")]
-        self.stekd.begin()
+        self.stekd.begin().wait_said("ready")     # as deaf reads once
         self.good.start()
         self.deaf.start()
         self.own.start(shared=False)

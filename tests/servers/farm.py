@@ -70,6 +70,22 @@ def kill_group(group, number):
         pass
 
 
+def _is_of(pid, group):
+    """Does it run, and in that group?"""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+            state, _, its = stat.read().rpartition(")")[2].split()[:3]
+    except OSError:
+        return False
+    return int(its) == group and state != "Z"
+
+
+def group_gone(group):
+    """Of more than its first: the others, too, hold its ports."""
+    return not any(_is_of(pid, group) for pid in os.listdir("/proc")
+                   if pid.isdigit())
+
+
 def _end_strays(folder):
     """
     End what runs with this folder in its command line or environment.  The
@@ -231,6 +247,8 @@ class Process:
             pass
         kill_group(self.child.pid, signal.SIGKILL)
         self.child.wait()
+        wait_until(lambda: group_gone(self.child.pid),
+                   f"{self.name} has ended")
         self.child = None
 
     def logs(self):

@@ -12,14 +12,13 @@
 
 #include "clock.h"
 #include "store_etcd_call.h"
-#include "store_etcd_cert.h"
+#include "store_etcd_conn.h"
 #include "store_etcd_frame.h"
 #include "store_etcd_http.h"
 
 #define UPLOAD_BYTES 16384L /* the least that libcurl takes */
 #define STREAMS_MAX  1000L
 #define AT_ONCE      ((size_t)4 * 1024 * 1024)
-#define URL_MAX      1024
 
 struct call {
 	struct call *next;
@@ -375,31 +374,13 @@ pump(struct link *link)
 static bool
 set_common(struct call *call, const char *path)
 {
-	const struct link_conf *conf = &call->link->conf;
-	char url[URL_MAX];
-	int len;
+	struct link *link = call->link;
 
-	len = snprintf(url, sizeof(url), "%s%s", conf->endpoint, path);
-	if (len < 0 || (size_t)len >= sizeof(url))
-		return false;
-	/* QUICK_EXIT: else it waits for a name's resolver to give up. */
-	return SET(URL, url) && SET(PRIVATE, call) && SET(NOSIGNAL, 1L) &&
-	       SET(QUICK_EXIT, 1L) && SET(PROXY, "") &&
-	       SET(PROTOCOLS_STR, "http,https") && SET(PIPEWAIT, 1L) &&
-	       SET(ERRORBUFFER, call->error) &&
+	return conn_set(call->easy, &link->conf, path, &link->seen) &&
+	       SET(PRIVATE, call) && SET(ERRORBUFFER, call->error) &&
 	       SET(TIMEOUT_MS, (long)call->ms) &&
-	       SET(USERAGENT, "stek/" STEK_VERSION) &&
 	       SET(HEADERFUNCTION, take_header) && SET(HEADERDATA, call) &&
-	       SET(WRITEFUNCTION, take_body) && SET(WRITEDATA, call) &&
-	       SET(SSLVERSION, conf->tls12
-	                           ? (long)CURL_SSLVERSION_TLSv1_2 |
-	                                 (long)CURL_SSLVERSION_MAX_TLSv1_2
-	                           : (long)CURL_SSLVERSION_TLSv1_2) &&
-	       (conf->ca[0] == '\0' || SET(CAINFO, conf->ca)) &&
-	       (conf->ca[0] == '\0' || SET(CAPATH, NULL)) &&
-	       cert_watch(call->easy, &call->link->seen) &&
-	       (conf->cert[0] == '\0' || SET(SSLCERT, conf->cert)) &&
-	       (conf->key[0] == '\0' || SET(SSLKEY, conf->key));
+	       SET(WRITEFUNCTION, take_body) && SET(WRITEDATA, call);
 }
 
 static bool
@@ -407,7 +388,7 @@ set_grpc(struct call *call)
 {
 	if (!SET(HTTPHEADER, call->headers) || !SET(POST, 1L) ||
 	    !SET(HTTP_VERSION,
-	        http_version(call->link->conf.endpoint, call->link->used)))
+	        conn_version(call->link->conf.endpoint, call->link->used)))
 		return false;
 	if (call->ms != 0 && !call->held)
 		return SET(POSTFIELDSIZE, (long)call->len) &&
@@ -486,7 +467,7 @@ link_date(struct link *link, int number, unsigned int ms)
 		return false;
 	http_begin(&call->answer, true);
 	if (set_common(call, "/version") &&
-	    SET(HTTP_VERSION, http_is_tls(link->conf.endpoint)
+	    SET(HTTP_VERSION, conn_is_tls(link->conf.endpoint)
 	                          ? (long)CURL_HTTP_VERSION_2TLS
 	                          : (long)CURL_HTTP_VERSION_1_1))
 		return call_begin(call);

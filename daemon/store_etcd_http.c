@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* See store_etcd_http.h. */
 #include <ctype.h>
+#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,24 +14,9 @@
 #define STATUS_MAX 16 /* of gRPC */
 #define TOKEN_MAX  4096
 
-bool
-http_is_tls(const char *endpoint)
-{
-	return strncmp(endpoint, "https:", 6) == 0;
-}
-
-/*
- * libcurl 7.88 breaks a connection that it is to use again with prior
- * knowledge; but then it knows already what the connection speaks.
- */
-long
-http_version(const char *endpoint, bool used)
-{
-	if (http_is_tls(endpoint))
-		return CURL_HTTP_VERSION_2TLS;
-	return used ? CURL_HTTP_VERSION_2_0
-	            : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
-}
+#define NO_CONNECTION                                                        \
+	"no connection in time: see whether etcd runs there, and whether a " \
+	"firewall is in between"
 
 static bool
 add_header(struct curl_slist **all, const char *line)
@@ -231,27 +217,37 @@ static bool
 was_connected(CURL *easy)
 {
 	curl_off_t us = 0;
-	long connects = 0;
 
-	(void)curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connects);
 	(void)curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &us);
-	return connects == 0 || us > 0;
+	return us > 0;
 }
 
 static const char *
-advice(CURLcode code, bool connected)
+unconnected(CURL *easy)
+{
+	long error = 0;
+
+	(void)curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &error);
+	switch (error) {
+	case ECONNREFUSED:
+		return "nothing listens there: start etcd, or mend the address";
+	case ENETUNREACH:
+		return "no route leads there: mend the address, or the routes";
+	default:
+		return NO_CONNECTION;
+	}
+}
+
+static const char *
+advice(CURLcode code, CURL *easy)
 {
 	switch (code) {
 	case CURLE_COULDNT_RESOLVE_HOST:
 		return "this name has no address: see to the name, or to DNS";
 	case CURLE_COULDNT_CONNECT:
-		return "nothing listens there: start etcd, or mend the address";
+		return unconnected(easy);
 	case CURLE_OPERATION_TIMEDOUT:
-		return connected ? "no answer in time: see whether etcd is "
-		                   "overloaded, stopped or cut off"
-		                 : "no connection in time: see whether etcd "
-		                   "runs there, and whether a firewall is in "
-		                   "between";
+		return was_connected(easy) ? HTTP_NO_ANSWER : NO_CONNECTION;
 	case CURLE_PEER_FAILED_VERIFICATION:
 		return "its certificate is refused: see to the CA, and to the "
 		       "names and dates of etcd's certificate";
@@ -286,14 +282,13 @@ say_broken(CURL *easy, CURLcode code, const char *error, char *why)
 	/* What libcurl says of these differs from time to time. */
 	if (code == CURLE_COULDNT_CONNECT || code == CURLE_OPERATION_TIMEDOUT ||
 	    code == CURLE_COULDNT_RESOLVE_HOST) {
-		(void)snprintf(
-		    why, CONF_WHY_LEN, "%s", advice(code, was_connected(easy)));
+		(void)snprintf(why, CONF_WHY_LEN, "%s", advice(code, easy));
 		return;
 	}
 	http_printable(found, sizeof(found),
 	    error[0] != '\0' ? error : curl_easy_strerror(code));
 	(void)snprintf(why, CONF_WHY_LEN, is_file(code) ? "%s: %s" : "%s (%s)",
-	    advice(code, was_connected(easy)), found);
+	    advice(code, easy), found);
 }
 
 int

@@ -18,6 +18,10 @@
 
 #include "conf.h"
 
+#define HTTP_NO_ANSWER                                                       \
+	"no answer in time: see whether etcd is overloaded, stopped or cut " \
+	"off"
+
 struct http_answer {
 	bool plain; /* it is to be no gRPC: link_date() */
 	int code; /* of HTTP; 0: none yet */
@@ -29,11 +33,6 @@ struct http_answer {
 	bool too_long, garbled; /* of its frames */
 	size_t limit; /* that it was too long for */
 };
-
-bool http_is_tls(const char *endpoint);
-
-/* As libcurl has them; used: the connection has had a call. */
-long http_version(const char *endpoint, bool used);
 
 /* Of a request; ms 0: of a stream.  NULL: no memory.  They are wiped. */
 struct curl_slist *http_headers(const char *token, unsigned int ms);
@@ -47,7 +46,7 @@ void http_printable(char *to, size_t size, const char *text);
 bool http_has_frames(const struct http_answer *);
 
 /* How it ended: enum of store_etcd_call.h; if not CALL_OK, why. */
-int http_status(const struct http_answer *, CURL *, CURLcode,
-    const char *error, char why[CONF_WHY_LEN]);
+int http_status(const struct http_answer *, CURL *, CURLcode, const char *error,
+    char why[CONF_WHY_LEN]);
 
 #endif

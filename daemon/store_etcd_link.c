@@ -33,10 +33,6 @@
 #define SET_MAX      (STORE_VALUE_MAX + SMALL_MAX)
 #define LIST_MAX     ((size_t)64 * 1024 * 1024)
 
-#define NO_ANSWER                                                            \
-	"no answer in time: see whether etcd is overloaded, stopped or cut " \
-	"off"
-
 static const struct call_conf calls[JOB_COUNT] = {
     [JOB_LOGIN] = {"/etcdserverpb.Auth/Authenticate", NULL, VITAL_MS, SMALL_MAX,
         false},
@@ -467,11 +463,11 @@ store_link_run(struct store_etcd *store, int64_t now)
 		    "etcd does not begin to watch: see whether it is "
 		    "overloaded");
 	if (now >= first_due(store))
-		store_fail(store, false, NO_ANSWER);
+		store_fail(store, false, HTTP_NO_ANSWER);
 	if (store->state == STORE_LIVE && now >= store->stale) {
 		if (store->trouble[0] == '\0')
 			(void)snprintf(store->trouble, sizeof(store->trouble),
-			    "%.256s: %s", endpoint(store), NO_ANSWER);
+			    "%.256s: %s", endpoint(store), HTTP_NO_ANSWER);
 		tell_stale(store);
 	}
 	if (store->closed)

@@ -12,6 +12,7 @@
  *	store_etcd_rights.c	what this node may do
  *	store_etcd_why.c	what etcd's refusals mean, in words
  *	store_etcd_call.c	calls, by libcurl; with _http.c and _frame.c
+ *	store_etcd_conn.c	how it is to connect
  *	store_etcd_cert.c	a client certificate that is refused
  *
  * Only one job of each kind is under way, but for JOB_FORGET.

@@ -3,6 +3,7 @@
 What answers is no etcd, or not the right one: the store says what it found,
 where, and what to do, tries again, and comes to life once that is mended.
 """
+import contextlib
 import datetime
 import os
 import socket
@@ -13,7 +14,7 @@ import pytest
 
 from cluster import Authority, Cluster, prefix
 from driver import Store
-from farm import Process
+from farm import Process, wait_until
 
 CALLS_PER_SECOND = 3    # in vain
 
@@ -101,6 +102,31 @@ def test_nothing_has_this_name(under, open_store):
     endpoint = "http://etcd.invalid:2379"
     refused(open_store(under, endpoint, wrap=("unshare", "-n")), endpoint,
             "name")
+
+
+def test_no_route_leads_there(under, open_store):
+    if os.geteuid() != 0:
+        pytest.skip("a namespace without a network needs root")
+    endpoint = "http://192.0.2.1:2379"
+    refused(open_store(under, endpoint, wrap=("unshare", "-n")), endpoint,
+            "no route")
+
+
+def test_packets_are_dropped_and_each_try_ends_in_seconds(under, open_store):
+    """So that a way that is there again is found soon, also after hours."""
+    with contextlib.ExitStack() as sockets:
+        full = sockets.enter_context(socket.socket())
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)      # what finds no room here is dropped
+        for _ in range(4):
+            one = sockets.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        endpoint = "http://127.0.0.1:%d" % full.getsockname()[1]
+        store = open_store(under, endpoint)
+        refused(store, endpoint, "no connection in time")
+        wait_until(lambda: store.counts()["connects"] >= 5, "it tries", 34,
+                   0.2)
 
 
 def test_somebody_who_says_nothing(under, open_store):

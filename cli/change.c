@@ -86,12 +86,18 @@ put_end(const json_t *answer, json_int_t targets, json_int_t nodes)
 		(void)printf("%s\n", targets == 1
 		                         ? "the target has confirmed it"
 		                         : "all targets have confirmed it");
-	if (failed > 0)
+	if (failed > 0 && nodes > 0)
+		say_error(
+		    "%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
+		    " targets and nodes have not confirmed it; targets "
+		    "are tried again, nodes follow once they are back, see "
+		    "\"stek status\"",
+		    failed, targets + nodes);
+	else if (failed > 0)
 		say_error("%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
-		          " %s failed; stekd tries them again, see "
+		          " targets failed; stekd tries them again, see "
 		          "\"stek status\"",
-		    failed, targets + nodes,
-		    nodes > 0 ? "targets and nodes" : "targets");
+		    failed, targets);
 	return say_flush() == CLI_DONE && failed == 0 ? CLI_DONE : CLI_FAILED;
 }
 

@@ -279,6 +279,7 @@ def test_a_revocation_names_who_was_not_reached(driven, stream):
     said = driven.hosts[0].stekd.stek("revoke", "--all", check=False)
     assert said.returncode == 1
     assert f"{host.name}" in said.stdout and "not reached" in said.stdout
+    assert "nodes follow once they are back" in said.stderr
     driven.heal()
     assert agree(driven) < AGREE
     stream.meet(host)

@@ -18,7 +18,7 @@
 int64_t
 store_soon(unsigned int least, unsigned int most)
 {
-	return clock_ms() + least + randombytes_uniform(most - least + 1);
+	return clock_ran() + least + randombytes_uniform(most - least + 1);
 }
 
 /* --- the timer, and the life of a store that may be closed at any time --- */
@@ -26,7 +26,7 @@ store_soon(unsigned int least, unsigned int most)
 static void
 set_timer(struct store_etcd *store)
 {
-	int64_t at = store_link_next(store), now = clock_ms(), left;
+	int64_t at = store_link_next(store), now = clock_ran(), left;
 	struct timeval wait;
 
 	if (store->phase == PHASE_UP && store_nodes_next(store) < at)
@@ -108,7 +108,7 @@ static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct store_etcd *store = arg;
-	int64_t now = clock_ms();
+	int64_t now = clock_ran();
 
 	(void)fd;
 	(void)what;
@@ -323,7 +323,7 @@ store_etcd_swap(struct store_etcd *store, int64_t revision,
 		memcpy(store->swap, bytes, len);
 	store->swap_len = len;
 	store->swap_revision = revision;
-	store->swap_by = clock_ms() + ANSWER_MS;
+	store->swap_by = clock_ran() + ANSWER_MS;
 	store->swap_sent = false;
 	store_poke(store);
 	return true;
@@ -342,7 +342,7 @@ void
 store_etcd_list(struct store_etcd *store)
 {
 	if (store->list_by == 0)
-		store->list_by = clock_ms() + ANSWER_MS;
+		store->list_by = clock_ran() + ANSWER_MS;
 	store_poke(store);
 }
 
@@ -351,7 +351,7 @@ store_etcd_ask(struct store_etcd *store, const char *node)
 {
 	store_cancel(store, JOB_ASK);
 	(void)snprintf(store->ask, sizeof(store->ask), "%s", node);
-	store->ask_by = clock_ms() + ANSWER_MS;
+	store->ask_by = clock_ran() + ANSWER_MS;
 	store_poke(store);
 }
 

@@ -413,7 +413,7 @@ call_new(
 	call->ms = ms;
 	call->frame = frame;
 	call->len = len;
-	call->began = clock_ms();
+	call->began = clock_ran();
 	call->easy = curl_easy_init();
 	if (call->easy != NULL)
 		return call;

@@ -81,7 +81,7 @@ store_busy(const struct store_etcd *store, enum store_job job)
 int64_t
 store_due(unsigned int ms)
 {
-	return ms == 0 ? INT64_MAX : clock_ms() + ms + FORGOTTEN_MS;
+	return ms == 0 ? INT64_MAX : clock_ran() + ms + FORGOTTEN_MS;
 }
 
 /*
@@ -213,7 +213,7 @@ store_tell_rollback(struct store_etcd *store, const char *why)
 void
 store_proved(struct store_etcd *store, int64_t began)
 {
-	int64_t now = clock_ms();
+	int64_t now = clock_ran();
 
 	/* After a late answer sooner, so that the next look is in time. */
 	store->stale = began + STALE_MS;
@@ -381,7 +381,8 @@ store_fail(struct store_etcd *store, bool refused, const char *why)
 	give_up(store, why);
 	store->tries++;
 	store->connect = next_try(store);
-	if (refused || store->state != STORE_LIVE || clock_ms() >= store->stale)
+	if (refused || store->state != STORE_LIVE ||
+	    clock_ran() >= store->stale)
 		tell_stale(store);
 	store_swap_lost(store);
 	store->endpoint = (store->endpoint + 1) % store->endpoint_count;
@@ -395,7 +396,7 @@ begin_doubt(struct store_etcd *store, const char *why)
 		return;
 	store->doubt = DOUBT_ASK;
 	give_up(store, why);
-	store->connect = clock_ms();
+	store->connect = clock_ran();
 	store_swap_lost(store);
 }
 

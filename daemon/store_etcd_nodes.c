@@ -160,7 +160,7 @@ store_on_grant(struct store_etcd *store, const struct call_end *end)
 	    &etcd__lease_grant_response__descriptor, end->bytes, end->len);
 	if (answer != NULL && answer->id != 0 && answer->ttl > 0) {
 		store->lease = answer->id;
-		store->lease_ends = clock_ms() + LEASE_SECONDS * 1000;
+		store->lease_ends = clock_ran() + LEASE_SECONDS * 1000;
 		store->keep = store_soon(KEEP_LEAST, KEEP_MOST);
 		store->entry_due = true;
 		store_poke(store);
@@ -174,7 +174,7 @@ static void
 keep_later(struct store_etcd *store)
 {
 	store->keep = store_soon(RETRY_LEAST, RETRY_MOST);
-	if (clock_ms() >= store->lease_ends)
+	if (clock_ran() >= store->lease_ends)
 		drop_lease(store);
 }
 
@@ -194,7 +194,7 @@ store_on_keep(struct store_etcd *store, const struct call_end *end)
 	if (answer != NULL && answer->ttl <= 0)
 		drop_lease(store);
 	else if (answer != NULL)
-		store->lease_ends = clock_ms() + LEASE_SECONDS * 1000;
+		store->lease_ends = clock_ran() + LEASE_SECONDS * 1000;
 	frame_message_free(answer);
 }
 

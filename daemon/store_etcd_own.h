@@ -76,7 +76,7 @@ enum store_doubt {
 	DOUBT_IN_VAIN, /* it did not; not again before one is up */
 };
 
-/* Times are clock_ms()'s. */
+/* Times are clock_ran()'s: what was proved before a host slept is long ago. */
 struct store_etcd {
 	struct event_base *base;
 	struct event *timer;

@@ -193,7 +193,7 @@ watch_from(struct store_etcd *store, int64_t revision)
 	create.start_revision = revision;
 	create.progress_notify = true;
 	request.create = &create;
-	store->watch_by = clock_ms() + store_patience(store, WATCH_MS);
+	store->watch_by = clock_ran() + store_patience(store, WATCH_MS);
 	if (!store_send(store, JOB_WATCH, &request.base))
 		store_fail(store, false, "no memory");
 }

@@ -50,7 +50,7 @@ on_doubt(struct store_etcd *store, const struct call_end *end)
 	}
 	store->doubt = DOUBT_IN_VAIN;
 	store_link_close(store);
-	store->connect = clock_ms();
+	store->connect = clock_ran();
 }
 
 /* --- the clock --- */
@@ -77,7 +77,7 @@ store_on_clock(struct store_etcd *store, const struct call_end *end)
 	}
 	link_free(store->clock_link);
 	store->clock_link = NULL;
-	if (end->date > 0 && clock_ms() - end->began <= CLOCK_SLOW &&
+	if (end->date > 0 && clock_ran() - end->began <= CLOCK_SLOW &&
 	    !store->closed)
 		store->told.clock(store->arg, end->date);
 }

@@ -6,7 +6,9 @@ import sys
 import pytest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "..", "servers"))
+for beside in ("servers", "daemon"):
+    sys.path.insert(0, os.path.join(HERE, "..", beside))
+sys.path.insert(0, HERE)
 os.environ.setdefault("STEK_BUILD", os.path.join(HERE, "../../build"))
 
 from farm import Farm       # noqa: E402, as above

@@ -9,11 +9,13 @@ import time
 
 import pytest
 
+from clock import Clock
 from cluster import Authority, Cluster, prefix
-from driver import Store
+from driver import BUILD, Store
 from farm import wait_until
 from proxy import Proxy
 
+SHIFTER = os.path.realpath(os.path.join(BUILD, "tests/daemon/shift.so"))
 TOO_LATE = 5 + 1.0      # seconds; the second is for a machine that is busy
 
 
@@ -224,6 +226,24 @@ def test_a_late_first_answer_is_not_live_and_then_cut_off(
         store.wait_live(mark)
         time.sleep(3)
         assert store.of("state", mark) == [store.last("state")]
+
+
+def test_an_answer_from_before_the_host_slept_proves_nothing(
+        farm, etcd, under, open_store):
+    """It is as old as that, however soon it is read."""
+    clock = Clock(os.path.join(farm.folder, "clock"))
+    with Proxy(etcd.members[0].port) as proxy:
+        store = open_store(under, proxy.endpoint, wrap=(
+            "env", "LD_PRELOAD=" + SHIFTER, "SHIFT=" + clock.path))
+        store.wait_live()
+        proxy.swallow = True
+        time.sleep(2.3)     # so a look is under way
+        mark = store.mark()
+        clock.slept = 3600
+        clock.set(0)
+        proxy.swallow = False
+        store.wait_stale(mark)
+        store.wait_live(mark)
 
 
 def test_who_is_swallowed_and_who_slept_catch_up(etcd, under, open_store):

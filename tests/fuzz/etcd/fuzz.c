@@ -98,7 +98,7 @@ on_rights(void *arg, enum store_rights rights)
 static void
 run(struct store_etcd *store, struct seen *seen)
 {
-	int64_t now = clock_ms();
+	int64_t now = clock_ran();
 
 	store->connect = store->look = store->keep = store->entry_at = 0;
 	store->rights_at = 0;
@@ -168,7 +168,7 @@ give_refusal(
 static void
 give_body(struct store_etcd *store, int job, const uint8_t *bytes, size_t len)
 {
-	struct call_end end = {.why = "", .date = -1, .began = clock_ms()};
+	struct call_end end = {.why = "", .date = -1, .began = clock_ran()};
 	struct frame_buf buf = {0};
 	const uint8_t *message;
 	size_t n, half = len / 2;

@@ -318,7 +318,7 @@ choose(const struct stek_gnutls *handle, struct slot *slot, const char *scope,
 		choice->master = NULL;
 }
 
-/* What it then still seals has a lifetime of a second, and a name of its own. */
+/* What it then still seals lives for a second, and has a name of its own. */
 static void
 spoil_tickets(gnutls_session_t session)
 {

@@ -3,9 +3,10 @@
  * stekd: start-up, from all privilege to none.
  *
  * The order matters: memory is locked, the farm is locked, the monitor and what
- * talks to etcd are forked, before any secret is read.  Then what only the starting user can do
- * (read the farm key, make the control socket), then privilege is dropped,
- * and only then anything is read that somebody else may have written.
+ * talks to etcd are forked, before any secret is read.  Then what only the
+ * starting user can do (read the farm key, make the control socket), then
+ * privilege is dropped, and only then anything is read that somebody else may
+ * have written.
  */
 #include <sys/file.h>
 #include <sys/prctl.h>
@@ -249,7 +250,7 @@ fill_standard(void)
 	return fd > 2 && close(fd) == 0;
 }
 
-/* SIGHUP waits until it can be obeyed; a broken pipe is an error like others. */
+/* SIGHUP waits until it can be obeyed; a broken pipe is an error like any. */
 static void
 set_signals(void)
 {

@@ -18,7 +18,7 @@
 #include "node.h"
 #include "rotate_store.h"
 
-#define SILENCE     7000 /* ms, after which the store's process counts as mute */
+#define SILENCE     7000 /* ms, until the store's process counts as mute */
 #define PATIENCE    20000 /* ms, for the first keys */
 #define PULSE       2 /* s between two looks at that */
 #define UNHEARD     1000 /* ms, after which a swap that was not taken failed */

@@ -6,8 +6,9 @@
  *
  *	stek-etcd FILE HASH
  *
- * FILE is the configuration, as stekd has read it: of this hash; standard input is a socket on which it is told
- * what to do, and tells what etcd says (store_wire.h).
+ * FILE is the configuration, as stekd has read it: of this hash.  Standard
+ * input is a socket on which it is told what to do, and tells what etcd says
+ * (store_wire.h).
  *
  * Never here: keys in clear; what any bytes mean.
  * Invariant: it ends with whoever started it, and not by a signal to the whole

@@ -221,7 +221,7 @@ a_weak_seed_is_refused(void **state)
 	stek_file_free(bytes);
 }
 
-/* --- what stays in memory -------------------------------------------------- */
+/* --- what stays in memory ------------------------------------------------- */
 
 /* Bytes of secrets, inverted so that this program does not hold them. */
 struct needle {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A server on Mbed TLS that knows nothing of stek, with stek's preloaded object.
+ * A server on Mbed TLS that knows nothing of stek, with stek's preloaded
+ * object.
  *
  *	preload-mbedtls 1.2|1.3 PRELOADED-OBJECT
  *

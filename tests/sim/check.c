@@ -230,7 +230,8 @@ end_of(struct world *world, const struct stek_set *set, size_t at)
  * I9, but for revoked keys, those that give way in a full set, and those of a
  * store that was set back, when the farm's newer set takes their place, or to
  * a time at which they were held; and those with which only servers whose
- * clocks are ahead have sealed.  The clock of who does it may be as far ahead as the lead is long.
+ * clocks are ahead have sealed.  The clock of who does it may be as far ahead
+ * as the lead is long.
  */
 static void
 check_lost(

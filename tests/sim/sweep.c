@@ -3,8 +3,8 @@
  * The invariants that are of the whole farm, looked at every minute.
  *
  *	I2	A revoked key is not used past its bound.
- *	I5	No key opens longer than `tickets` after its successor seals, nor
- *		at any node past its own end.
+ *	I5	No key opens longer than `tickets` after its successor seals,
+ *		nor at any node past its own end.
  *	I6	When all is well again, all nodes agree.
  *	I7	Some key seals, and rotates in time.
  *
@@ -52,8 +52,8 @@ is_well(const struct world *world, const struct node *node, int64_t span)
 }
 
 /*
- * Has the store been set back since, and has the node that was asked begun anew,
- * or can it not say so?  It may be that nobody else knows and may write.
+ * Has the store been set back since, and has the node that was asked begun
+ * anew, or can it not say so?  It may be that nobody else knows and may write.
  */
 static bool
 is_forgotten(const struct world *world, const struct known *key)

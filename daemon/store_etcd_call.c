@@ -290,12 +290,22 @@ take_answer(struct call *call, struct call_end *end)
 	       call->in.at == call->in.len;
 }
 
+/* A connection is made first, which may take longer than the answer. */
+static int64_t
+sent_at(const struct call *call)
+{
+	curl_off_t us = 0;
+
+	(void)curl_easy_getinfo(call->easy, CURLINFO_PRETRANSFER_TIME_T, &us);
+	return call->began + us / 1000;
+}
+
 static void
 tell_end(struct call *call, CURLcode code)
 {
 	struct link *link = call->link;
 	char why[CONF_WHY_LEN];
-	struct call_end end = {.why = why, .began = call->began, .date = -1};
+	struct call_end end = {.why = why, .began = sent_at(call), .date = -1};
 
 	call->answer.limit = call->limit;
 	end.status =
@@ -326,7 +336,7 @@ static void
 tell_answer(struct call *call)
 {
 	struct link *link = call->link;
-	struct call_end end = {.why = "", .began = call->began, .date = -1};
+	struct call_end end = {.why = "", .began = sent_at(call), .date = -1};
 
 	if (call->dead || frame_take(&call->in, call->limit, &end.bytes,
 	                      &end.len) != FRAME_ONE)

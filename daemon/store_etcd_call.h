@@ -39,7 +39,7 @@ struct call_end {
 	bool mute; /* it broke after the handshake, before any answer */
 	const uint8_t *bytes; /* the answer's message, if it is OK */
 	size_t len;
-	int64_t began; /* clock_ran() */
+	int64_t began; /* clock_ran(), before it was sent */
 	int64_t date; /* of link_date(): Unix seconds; or else -1 */
 };
 

@@ -12,7 +12,7 @@
 #include "store_etcd_call.h"
 #include "store_etcd_cert.h"
 
-/* cert_seen: as for cert_watch().  False: no memory. */
+/* cert_seen: as for cert_watch().  False: no memory, or too long. */
 STEK_CHECKED bool conn_set(
     CURL *, const struct link_conf *, const char *path, struct cert_seen *);
 

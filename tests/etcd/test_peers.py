@@ -96,20 +96,15 @@ def test_nobody_listens(farm, under, open_store):
     refused(open_store(under, endpoint), endpoint, "nothing listens")
 
 
-def test_nothing_has_this_name(under, open_store):
+@pytest.mark.parametrize("endpoint, why", [
+    ("http://etcd.invalid:2379", "name"),
+    ("http://192.0.2.1:2379", "no route"),
+])
+def test_there_is_no_network(under, open_store, endpoint, why):
     if os.geteuid() != 0:
         pytest.skip("a namespace without a network needs root")
-    endpoint = "http://etcd.invalid:2379"
     refused(open_store(under, endpoint, wrap=("unshare", "-n")), endpoint,
-            "name")
-
-
-def test_no_route_leads_there(under, open_store):
-    if os.geteuid() != 0:
-        pytest.skip("a namespace without a network needs root")
-    endpoint = "http://192.0.2.1:2379"
-    refused(open_store(under, endpoint, wrap=("unshare", "-n")), endpoint,
-            "no route")
+            why)
 
 
 def test_packets_are_dropped_and_each_try_ends_in_seconds(under, open_store):

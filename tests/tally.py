@@ -98,7 +98,8 @@ def telling(out):
              if line.startswith("E ")]
     if not named or not first:
         return out.rstrip().splitlines()[-TAIL:]
-    return first[:2] + first[2:][-TAIL:] + [line[:WIDTH] for line in named[:TAIL]]
+    return first[:2] + first[2:][-TAIL:] + \
+        [line[:WIDTH] for line in named[:TAIL]]
 
 
 def show_failure(test):
